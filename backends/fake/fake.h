@@ -1,0 +1,71 @@
+/* The fake loop: streams in memory, the clock set by hand, no descriptors, no threads. For tests, and for
+ * looking at a script's declarations without any I/O.
+ *
+ * Listeners and connections meet by address inside one fake loop. step() tells what is queued; run() goes on
+ * until nothing is queued, and where it would sleep for a timer it moves the clock forward instead. */
+#ifndef SB_FAKE_H
+#define SB_FAKE_H
+
+#include "engine/loop.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A loop whose clock stands at 1 s. SB_ENOMEM. sb_loop_destroy frees it; raw ends are closed before that. */
+sb_err sb_fake_create(sb_loop **out);
+
+/* Moves the clock; due timers fire in the next step or run. */
+void sb_fake_advance(sb_loop *loop, uint64_t ns);
+
+/* Steps until nothing is queued and no timer is due, at most `max_steps` times; false when that was not
+ * enough. */
+bool sb_fake_settle(sb_loop *loop, size_t max_steps);
+
+/* At most `n` bytes in one on_read; 0: as many as there are (the default; never more than 64 KiB). */
+void sb_fake_split(sb_loop *loop, size_t n);
+
+/* At most `n` bytes on the way in each direction of a connection, further ones keep the write in flight; 0:
+ * no limit. The default is 256 KiB. */
+void sb_fake_limit(sb_loop *loop, size_t n);
+
+/* The connection breaks: what is on the way is lost, both ends are told `why` (not SB_OK, not SB_ECLOSED). */
+void sb_fake_break(sb_stream *st, sb_err why);
+
+/* Teaches the resolver one more address of `name` (the port is ignored); NULL `addr` makes the name unknown
+ * again. Numeric hosts and "localhost" are known from the start. SB_ENOMEM. */
+sb_err sb_fake_host(sb_loop *loop, const char *name, const sb_addr *addr);
+
+/* ---- Raw ends: a connection whose other side is the test itself ---- */
+
+typedef struct sb_fake_raw sb_fake_raw;
+typedef struct sb_fake_port sb_fake_port;
+
+/* Connects to a listener of this loop; the accept is told by the next step. SB_ECONNREFUSED, SB_ENOMEM. */
+sb_err sb_fake_connect_raw(sb_loop *loop, const sb_addr *addr, sb_fake_raw **out);
+
+/* Listens at `addr` (port 0 allowed) for sb_loop_connect. SB_EADDRINUSE, SB_ENOMEM. */
+sb_err sb_fake_listen_raw(sb_loop *loop, const sb_addr *addr, sb_fake_port **out);
+void sb_fake_port_addr(const sb_fake_port *port, sb_addr *out);
+/* The oldest connection not yet taken, or NULL. The caller closes it. */
+sb_fake_raw *sb_fake_port_accept(sb_fake_port *port);
+/* Closes what was not accepted. NULL is allowed. */
+void sb_fake_port_close(sb_fake_port *port);
+
+/* Bytes taken: all of `n`, or fewer where the limit is reached, or 0 after the other end closed. */
+size_t sb_fake_raw_write(sb_fake_raw *raw, const void *bytes, size_t n);
+/* Takes up to `cap` bytes out; 0: none there. */
+size_t sb_fake_raw_read(sb_fake_raw *raw, void *bytes, size_t cap);
+/* Bytes that could be read now. */
+size_t sb_fake_raw_available(const sb_fake_raw *raw);
+/* The other end closed, or broke, and all bytes are read. */
+bool sb_fake_raw_ended(const sb_fake_raw *raw);
+/* No more bytes from here, like shutdown(SHUT_WR): the other end is told an orderly end; reading goes on. */
+void sb_fake_raw_shutdown(sb_fake_raw *raw);
+/* The other end is told `why`: SB_OK for an orderly end. Frees `raw`. NULL is allowed. */
+void sb_fake_raw_close(sb_fake_raw *raw, sb_err why);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,214 @@
+/* Prepared greeting, frame batches, and the walk that counts messages. */
+#include "bench/cheap.h"
+#include "bench/args.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct sockaddr_in loopback(int port)
+{
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+int cheap_listen(int port)
+{
+    struct sockaddr_in addr = loopback(port);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof addr) != 0 || listen(fd, 128) != 0)
+        bench_die("listen");
+    return fd;
+}
+
+static int ready(int fd)
+{
+    int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return fd;
+}
+
+int cheap_accept(int listener)
+{
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0)
+        bench_die("accept");
+    return ready(fd);
+}
+
+int cheap_connect(int port)
+{
+    struct sockaddr_in addr = loopback(port);
+    for (int tries = 0; tries < 500; tries++) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (connect(fd, (struct sockaddr *)&addr, sizeof addr) == 0)
+            return ready(fd);
+        close(fd);
+        usleep(10000);
+    }
+    bench_die("connect");
+}
+
+void cheap_write(int fd, const void *data, size_t len)
+{
+    const uint8_t *p = data;
+    while (len > 0) {
+        ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            exit(0); /* the other end has seen enough */
+        p += n;
+        len -= (size_t)n;
+    }
+}
+
+static void read_all(int fd, uint8_t *p, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = recv(fd, p, len, 0);
+        if (n <= 0)
+            bench_die("handshake");
+        p += n;
+        len -= (size_t)n;
+    }
+}
+
+static size_t greet(uint8_t *out, const char *type)
+{
+    static const char ready_head[] = "\5READY\13Socket-Type";
+    size_t type_len = strlen(type), body = sizeof ready_head - 1 + 4 + type_len;
+    memset(out, 0, 64);
+    out[0] = 0xff;
+    out[8] = 1;
+    out[9] = 0x7f;
+    out[10] = 3;
+    memcpy(out + 12, "NULL", 4);
+    out[64] = 4;
+    out[65] = (uint8_t)body;
+    memcpy(out + 66, ready_head, sizeof ready_head - 1);
+    uint8_t *p = out + 66 + sizeof ready_head - 1;
+    memcpy(p, (uint8_t[]){0, 0, 0, (uint8_t)type_len}, 4);
+    memcpy(p + 4, type, type_len);
+    return 66 + body;
+}
+
+void cheap_handshake(int fd, const char *type)
+{
+    uint8_t out[256], in[512];
+    cheap_write(fd, out, greet(out, type));
+    read_all(fd, in, 64);
+    read_all(fd, in, 2);
+    read_all(fd, in + 2, in[1]);
+    if (in[0] != 4 || memcmp(in + 2, "\5READY", 6) != 0)
+        bench_die("no READY came");
+    if (strcmp(type, "SUB") == 0)
+        cheap_write(fd, "\0\1\1", 3);
+}
+
+static size_t head(uint8_t *p, size_t size)
+{
+    p[0] = size > 255 ? 2 : 0;
+    if (size <= 255) {
+        p[1] = (uint8_t)size;
+        return 2;
+    }
+    for (int i = 0; i < 8; i++)
+        p[1 + i] = (uint8_t)((uint64_t)size >> (56 - 8 * i));
+    return 9;
+}
+
+void cheap_batch_make(cheap_batch *b, size_t size, size_t at_least)
+{
+    uint8_t probe[9];
+    b->frame = head(probe, size) + size;
+    size_t count = (at_least / b->frame + 2) & ~(size_t)1;
+    b->len = count * b->frame;
+    b->data = malloc(b->len);
+    if (b->data == NULL)
+        bench_die("memory");
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *p = b->data + i * b->frame;
+        size_t n = head(p, size);
+        memset(p + n, '.', size);
+        if (size > 0)
+            p[n] = i % 2 == 0 ? 'a' : 'b';
+    }
+}
+
+/* Length of the frame head that begins with these flags. */
+static size_t head_len(uint8_t flags)
+{
+    return (flags & 2) != 0 ? 9 : 2;
+}
+
+static uint64_t body_len(const uint8_t *p)
+{
+    uint64_t len = 0;
+    if ((p[0] & 2) == 0)
+        return p[1];
+    for (int i = 1; i < 9; i++)
+        len = len << 8 | p[i];
+    return len;
+}
+
+/* A head cut by the end of the last read. Returns how many octets of this read it took. */
+static size_t join_head(cheap_walk *w, const uint8_t *p, size_t n)
+{
+    size_t used = 0;
+    while (used < n && (w->nhead == 0 || w->nhead < head_len(w->head[0])))
+        w->head[w->nhead++] = p[used++];
+    if (w->nhead > 0 && w->nhead == head_len(w->head[0])) {
+        w->skip = body_len(w->head);
+        w->counts = (w->head[0] & 5) == 0;
+        w->nhead = 0;
+    }
+    return used;
+}
+
+uint64_t cheap_walk_feed(cheap_walk *w, const uint8_t *p, size_t n)
+{
+    const uint8_t *end = p + n;
+    uint64_t msgs = 0;
+    if (w->nhead > 0) {
+        p += join_head(w, p, n);
+        if (w->nhead > 0)
+            return 0;
+        if (w->skip == 0) {
+            msgs += w->counts;
+            w->counts = false;
+        }
+    }
+    if (w->skip > 0) {
+        uint64_t step = w->skip < (uint64_t)(end - p) ? w->skip : (uint64_t)(end - p);
+        p += step;
+        w->skip -= step;
+        if (w->skip > 0)
+            return msgs;
+        msgs += w->counts;
+    }
+    while (p < end) {
+        size_t h = head_len(p[0]);
+        if ((size_t)(end - p) < h) {
+            w->nhead = (size_t)(end - p);
+            memcpy(w->head, p, w->nhead);
+            return msgs;
+        }
+        uint64_t len = body_len(p);
+        bool counts = (p[0] & 5) == 0;
+        if (len > (uint64_t)(end - p) - h) {
+            w->skip = len - ((uint64_t)(end - p) - h);
+            w->counts = counts;
+            return msgs;
+        }
+        msgs += counts;
+        p += h + len;
+    }
+    return msgs;
+}

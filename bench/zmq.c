@@ -1,0 +1,129 @@
+/* The same work on libzmq's C API. Roles: push, pull, proxy (PULL to PUSH), fan (XSUB to XPUB), req, rep. */
+#include "bench/args.h"
+#include "bench/meter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+static void *context;
+
+static void check(int rc)
+{
+    if (rc < 0)
+        bench_die(zmq_strerror(zmq_errno()));
+}
+
+static void *make(const bench_args *a, int type)
+{
+    void *s = zmq_socket(context, type);
+    int linger = 0;
+    zmq_setsockopt(s, ZMQ_SNDHWM, &a->hwm, sizeof a->hwm);
+    zmq_setsockopt(s, ZMQ_RCVHWM, &a->hwm, sizeof a->hwm);
+    zmq_setsockopt(s, ZMQ_LINGER, &linger, sizeof linger);
+    return s;
+}
+
+static void *listening(const bench_args *a, int type, int i)
+{
+    char endpoint[64];
+    void *s = make(a, type);
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", a->listen[i]);
+    if (a->nodrop && type == ZMQ_XPUB)
+        check(zmq_setsockopt(s, ZMQ_XPUB_NODROP, &a->nodrop, sizeof a->nodrop));
+    check(zmq_bind(s, endpoint));
+    return s;
+}
+
+static void *connected(const bench_args *a, int type)
+{
+    char endpoint[64];
+    void *s = make(a, type);
+    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", a->connect[0]);
+    check(zmq_connect(s, endpoint));
+    return s;
+}
+
+static void *body(const bench_args *a)
+{
+    char *data = malloc(a->size + 1);
+    memset(data, 'a', a->size);
+    return data;
+}
+
+static void run_push(const bench_args *a)
+{
+    void *s = connected(a, ZMQ_PUSH), *data = body(a);
+    while (zmq_send(s, data, a->size, 0) >= 0)
+        ;
+}
+
+static void run_pull(const bench_args *a)
+{
+    void *s = listening(a, ZMQ_PULL, 0);
+    zmq_msg_t msg;
+    meter m;
+    zmq_msg_init(&msg);
+    meter_init(&m, a->warm_ms, a->window_ms);
+    while (zmq_msg_recv(&msg, s, 0) >= 0)
+        meter_add(&m, 1);
+}
+
+static void run_proxy(const bench_args *a)
+{
+    zmq_proxy(listening(a, ZMQ_PULL, 0), listening(a, ZMQ_PUSH, 1), NULL);
+}
+
+static void run_fan(const bench_args *a)
+{
+    zmq_proxy(listening(a, ZMQ_XSUB, 0), listening(a, ZMQ_XPUB, 1), NULL);
+}
+
+static void run_req(const bench_args *a)
+{
+    void *s = connected(a, ZMQ_REQ), *data = body(a);
+    zmq_msg_t msg;
+    meter m;
+    zmq_msg_init(&msg);
+    meter_init(&m, a->warm_ms, a->window_ms);
+    for (;;) {
+        check(zmq_send(s, data, a->size, 0));
+        check(zmq_msg_recv(&msg, s, 0));
+        meter_add(&m, 1);
+    }
+}
+
+static void run_rep(const bench_args *a)
+{
+    void *s = listening(a, ZMQ_REP, 0);
+    zmq_msg_t msg;
+    zmq_msg_init(&msg);
+    for (;;) {
+        check(zmq_msg_recv(&msg, s, 0));
+        check(zmq_msg_send(&msg, s, 0));
+    }
+}
+
+static const struct {
+    const char *name;
+    void (*run)(const bench_args *a);
+} roles[] = {
+    {"push", run_push},
+    {"pull", run_pull},
+    {"proxy", run_proxy},
+    {"fan", run_fan},
+    {"req", run_req},
+    {"rep", run_rep},
+};
+
+int main(int argc, char **argv)
+{
+    bench_args a;
+    bench_args_parse(&a, argc, argv);
+    context = zmq_ctx_new();
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
+        if (strcmp(a.role, roles[i].name) == 0)
+            roles[i].run(&a);
+    return 0;
+}

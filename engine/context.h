@@ -1,0 +1,102 @@
+/* The engine: sockets on one loop, one thread. Several engines may live in a process. No globals, no threads,
+ * no signals, no exit(). All functions on the engine's thread. */
+#ifndef SB_CONTEXT_H
+#define SB_CONTEXT_H
+
+#include "engine/error.h"
+#include "engine/loop.h"
+#include "engine/msg.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sb_engine sb_engine;
+typedef struct sb_socket sb_socket;
+
+typedef enum sb_log_level {
+    SB_LOG_DEBUG,
+    SB_LOG_INFO,
+    SB_LOG_NOTICE,
+    SB_LOG_WARN,
+    SB_LOG_ERROR
+} sb_log_level;
+
+/* What the host gives. All slots may be NULL. */
+typedef struct sb_host sb_host;
+struct sb_host {
+    /* One line, no newline. May come from any function of the engine. */
+    void (*log)(sb_host *self, sb_log_level level, const char *line);
+    /* A descriptor that already listens for this bind endpoint, -1 if the engine shall make its own. Stays
+     * the host's. */
+    int (*listen_fd)(sb_host *self, const char *endpoint);
+};
+
+typedef struct sb_engine_config {
+    const char *backend; /* "auto" (NULL), "uring", "uv"; ignored with loop */
+    sb_loop *loop;       /* a loop of the host's; stays the host's. NULL: the engine opens its own */
+    sb_host *host;       /* borrowed, may be NULL (log lines are lost) */
+    uint32_t max_peers;  /* connections over all sockets, 0 = no limit */
+    uint64_t
+        max_queued; /* octets queued over all peers, 0 = no limit; over it every peer may hold one message */
+} sb_engine_config;
+
+/* NULL config: all defaults. err (may be NULL) gets one line. */
+sb_err sb_engine_create(const sb_engine_config *cfg, char *err, size_t err_cap, sb_engine **out);
+/* Closes everything at once (no linger) and frees. Not from inside a callback. NULL is allowed. */
+void sb_engine_destroy(sb_engine *engine);
+
+sb_loop *sb_engine_loop(sb_engine *engine);
+const char *sb_engine_backend(const sb_engine *engine);
+/* Why io_uring was not taken, "" if it was (or was not asked for). */
+const char *sb_engine_notice(const sb_engine *engine);
+uint64_t sb_engine_now(const sb_engine *engine); /* ns, monotonic, of this turn */
+
+/* Either run (until stop, or nothing is left to do) ... */
+sb_err sb_engine_run(sb_engine *engine);
+void sb_engine_stop(sb_engine *engine);
+/* ... or, in a host's loop: poll fd for reading, at most timeout ms (-1 no limit), then step (never blocks).
+ */
+int sb_engine_fd(sb_engine *engine);
+int sb_engine_timeout(sb_engine *engine);
+sb_err sb_engine_step(sb_engine *engine);
+
+/* Graceful end: stops accepting, new connects and reading (what already arrived is still handled and passed
+ * on), sends what is queued. The report comes once, when all is sent or at the deadline (ns from now); then
+ * everything is closed. */
+typedef struct sb_drain_report {
+    uint64_t sent_msgs; /* left while draining */
+    uint64_t unsent_msgs, unsent_bytes;
+    uint32_t peers_with_unsent;
+} sb_drain_report;
+typedef struct sb_drain sb_drain;
+struct sb_drain {
+    void (*on_drained)(sb_drain *self, const sb_drain_report *report);
+};
+/* `drain` is the caller's until on_drained. SB_EFSM when draining already. */
+sb_err sb_engine_drain(sb_engine *engine, uint64_t deadline_ns, sb_drain *drain);
+
+/* Where go messages that cannot be routed or whose script failed: [header as JSON: reason, where, socket,
+ * peer, time] [body frames]. NULL: nowhere (counted as dropped). */
+void sb_engine_set_dead_letter(sb_engine *engine, sb_socket *sock);
+/* Sends msg there. `where` is "script:line" or "". Returns true if it was taken by the dead letter socket;
+ * else the drop is counted on `sock` under `drop` (an sb_drop). */
+bool sb_engine_dead_letter(sb_engine *engine, sb_socket *sock, sb_peer *peer, const sb_msg *msg,
+    const char *reason, const char *where, int drop);
+
+/* Sockets by name (NULL: none), and all of them. */
+sb_socket *sb_engine_find_socket(sb_engine *engine, const char *name);
+void sb_engine_each_socket(sb_engine *engine, bool (*fn)(void *arg, sb_socket *sock), void *arg);
+/* Binds of all sockets, as given (as given to bind): what a host opens before it forks. */
+void sb_engine_each_bind(
+    sb_engine *engine, bool (*fn)(void *arg, sb_socket *sock, const char *endpoint), void *arg);
+uint32_t sb_engine_sockets(const sb_engine *engine);
+
+/* Formats a line and hands it to the host. */
+void sb_engine_log(sb_engine *engine, sb_log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#ifdef __cplusplus
+}
+#endif
+#endif

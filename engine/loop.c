@@ -1,0 +1,439 @@
+/* The part of a loop that is the same for every backend: argument checks and dispatch, timers, posts, the
+ * turn hook and the order of a turn. Before: callers of engine/loop.h. After: the backends' tables. */
+#include "engine/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Timers: a binary heap ordered by deadline, then by start, so that equal deadlines fire in the order
+ * set. ---- */
+
+#define TIMER_OUT UINT32_MAX
+
+static bool timer_before(const sb_timer *a, const sb_timer *b)
+{
+    return a->deadline != b->deadline ? a->deadline < b->deadline : a->seq < b->seq;
+}
+
+static void heap_put(sb_loop *loop, sb_timer *timer, uint32_t at)
+{
+    loop->timers.heap[at] = timer;
+    timer->index = at;
+}
+
+static void heap_up(sb_loop *loop, sb_timer *timer, uint32_t at)
+{
+    while (at > 0) {
+        uint32_t parent = (at - 1) / 2;
+        if (!timer_before(timer, loop->timers.heap[parent]))
+            break;
+        heap_put(loop, loop->timers.heap[parent], at);
+        at = parent;
+    }
+    heap_put(loop, timer, at);
+}
+
+static void heap_down(sb_loop *loop, sb_timer *timer, uint32_t at)
+{
+    sb_timer **heap = loop->timers.heap;
+    for (;;) {
+        uint32_t child = 2 * at + 1;
+        if (child >= loop->timers.n)
+            break;
+        if (child + 1 < loop->timers.n && timer_before(heap[child + 1], heap[child]))
+            child++;
+        if (!timer_before(heap[child], timer))
+            break;
+        heap_put(loop, heap[child], at);
+        at = child;
+    }
+    heap_put(loop, timer, at);
+}
+
+static bool heap_reserve(sb_loop *loop)
+{
+    if (loop->timers.n < loop->timers.cap)
+        return true;
+    uint32_t cap = loop->timers.cap != 0 ? loop->timers.cap * 2 : 16;
+    sb_timer **heap = realloc(loop->timers.heap, cap * sizeof *heap);
+    if (heap == NULL)
+        return false;
+    loop->timers.heap = heap;
+    loop->timers.cap = cap;
+    return true;
+}
+
+static void heap_remove(sb_loop *loop, sb_timer *timer)
+{
+    uint32_t at = timer->index;
+    assert(at < loop->timers.n && loop->timers.heap[at] == timer);
+    sb_timer *last = loop->timers.heap[--loop->timers.n];
+    timer->index = TIMER_OUT;
+    timer->deadline = SB_NEVER;
+    if (last == timer)
+        return;
+    if (at > 0 && timer_before(last, loop->timers.heap[(at - 1) / 2]))
+        heap_up(loop, last, at);
+    else
+        heap_down(loop, last, at);
+}
+
+void sb_timer_init(sb_timer *timer, void (*on_expire)(sb_timer *timer))
+{
+    *timer = (sb_timer){.on_expire = on_expire, .deadline = SB_NEVER, .index = TIMER_OUT};
+}
+
+sb_err sb_timer_start(sb_loop *loop, sb_timer *timer, uint64_t deadline_ns)
+{
+    sb_timer_stop(loop, timer);
+    if (deadline_ns == SB_NEVER)
+        return SB_OK;
+    if (!heap_reserve(loop))
+        return SB_ENOMEM;
+    /* Never earlier than now: a timer restarted by its own callback then sorts behind all that expire in this
+     * turn. */
+    timer->deadline = deadline_ns > loop->now ? deadline_ns : loop->now;
+    timer->seq = loop->timers.seq++;
+    heap_up(loop, timer, loop->timers.n++);
+    return SB_OK;
+}
+
+void sb_timer_stop(sb_loop *loop, sb_timer *timer)
+{
+    if (timer->deadline != SB_NEVER)
+        heap_remove(loop, timer);
+}
+
+/* Fires what is due; what the callbacks start waits for the next turn, or a zero timer would never let go. */
+static void run_timers(sb_loop *loop)
+{
+    uint64_t now = loop->now, limit = loop->timers.seq;
+    while (loop->timers.n > 0) {
+        sb_timer *timer = loop->timers.heap[0];
+        if (timer->deadline > now || timer->seq >= limit)
+            break;
+        heap_remove(loop, timer);
+        timer->on_expire(timer);
+    }
+}
+
+/* ---- Posts: a lock-free stack, newest first; the loop takes all at once and turns it round. Builtins,
+ * because the header is for C++ hosts too, which know no _Atomic. ---- */
+
+void sb_loop_post(sb_loop *loop, sb_post *post)
+{
+    sb_post *head = __atomic_load_n(&loop->posts, __ATOMIC_RELAXED);
+    do {
+        post->next = head;
+    } while (
+        !__atomic_compare_exchange_n(&loop->posts, &head, post, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+    /* Only the first one wakes: the loop empties the stack after it was woken. */
+    if (head == NULL)
+        loop->impl->wake(loop);
+}
+
+static void run_posts(sb_loop *loop)
+{
+    if (__atomic_load_n(&loop->posts, __ATOMIC_RELAXED) == NULL)
+        return;
+    sb_post *newest = __atomic_exchange_n(&loop->posts, NULL, __ATOMIC_ACQUIRE);
+    sb_post *oldest = NULL;
+    while (newest != NULL) {
+        sb_post *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest != NULL) {
+        sb_post *post = oldest;
+        oldest = post->next;
+        post->run(post);
+    }
+}
+
+/* ---- The order of a turn ---- */
+
+static void run_own(sb_loop *loop)
+{
+    sb_loop_update(loop);
+    run_posts(loop);
+    run_timers(loop);
+    if (loop->turn != NULL)
+        loop->turn->on_turn_end(loop->turn);
+}
+
+static bool has_posts(sb_loop *loop)
+{
+    return __atomic_load_n(&loop->posts, __ATOMIC_ACQUIRE) != NULL;
+}
+
+static int ms_until(uint64_t deadline, uint64_t now)
+{
+    if (deadline <= now)
+        return 0;
+    uint64_t left = deadline - now;
+    if (left > INT32_MAX / 2 * SB_NS_PER_MS)
+        return INT32_MAX / 2;
+    return (int)((left + SB_NS_PER_MS - 1) / SB_NS_PER_MS);
+}
+
+int sb_loop_timeout(sb_loop *loop)
+{
+    if (has_posts(loop) || loop->impl->pending(loop))
+        return 0;
+    if (loop->timers.n == 0)
+        return -1;
+    return ms_until(loop->timers.heap[0]->deadline, loop->impl->clock(loop));
+}
+
+static bool is_alive(sb_loop *loop)
+{
+    return loop->timers.n > 0 || has_posts(loop) || loop->impl->alive(loop);
+}
+
+static void leave(sb_loop *loop)
+{
+    if (loop->turn != NULL)
+        loop->turn->on_turn_end(loop->turn);
+    if (loop->impl->flush != NULL)
+        loop->impl->flush(loop);
+    loop->stopped = false;
+    loop->running = false;
+}
+
+sb_err sb_loop_run(sb_loop *loop)
+{
+    sb_err err = SB_OK;
+    assert(!loop->running && "a callback must not run its own loop");
+    loop->running = true;
+    while (!loop->stopped && is_alive(loop)) {
+        run_own(loop);
+        if (loop->stopped || !is_alive(loop))
+            break;
+        if ((err = loop->impl->turn(loop, sb_loop_timeout(loop))) != SB_OK)
+            break;
+    }
+    leave(loop);
+    return err;
+}
+
+sb_err sb_loop_step(sb_loop *loop)
+{
+    assert(!loop->running && "a callback must not step its own loop");
+    loop->running = true;
+    run_own(loop);
+    sb_err err = loop->impl->turn(loop, 0);
+    run_own(loop);
+    if (loop->impl->flush != NULL)
+        loop->impl->flush(loop);
+    loop->running = false;
+    return err;
+}
+
+void sb_loop_stop(sb_loop *loop)
+{
+    loop->stopped = true;
+}
+
+uint64_t sb_loop_now(const sb_loop *loop)
+{
+    return loop->now;
+}
+
+void sb_loop_update(sb_loop *loop)
+{
+    loop->now = loop->impl->clock(loop);
+}
+
+void sb_loop_set_turn(sb_loop *loop, sb_turn *turn)
+{
+    loop->turn = turn;
+}
+
+int sb_loop_fd(sb_loop *loop)
+{
+    return loop->impl->fd != NULL ? loop->impl->fd(loop) : -1;
+}
+
+const char *sb_loop_backend(const sb_loop *loop)
+{
+    return loop->impl->name;
+}
+
+void sb_loop_destroy(sb_loop *loop)
+{
+    if (loop != NULL)
+        loop->impl->destroy(loop);
+}
+
+void sb_loop_base_init(sb_loop *loop, const sb_loop_impl *impl)
+{
+    assert(impl->name && impl->destroy && impl->clock && impl->turn && impl->alive && impl->pending);
+    assert(impl->wake && impl->listen && impl->connect);
+    *loop = (sb_loop){.impl = impl};
+    sb_loop_update(loop);
+}
+
+void sb_loop_base_finish(sb_loop *loop)
+{
+    free(loop->timers.heap);
+    loop->timers.heap = NULL;
+    loop->timers.n = loop->timers.cap = 0;
+}
+
+/* ---- Dispatch ---- */
+
+static bool addr_ok(const sb_addr *addr)
+{
+    return addr != NULL && addr->len >= sizeof(sa_family_t) && addr->len <= sizeof addr->ss;
+}
+
+sb_err sb_loop_listen(sb_loop *loop, const sb_addr *addr, const sb_sockopts *opts,
+    const sb_listener_events *events, void *data, sb_listener **out)
+{
+    if (!addr_ok(addr))
+        return SB_EINVAL;
+    return loop->impl->listen(loop, addr, opts, events, data, out);
+}
+
+sb_err sb_loop_adopt_listener(
+    sb_loop *loop, int fd, bool own, const sb_listener_events *events, void *data, sb_listener **out)
+{
+    if (loop->impl->adopt_listener == NULL)
+        return SB_ENOTSUP;
+    if (fd < 0)
+        return SB_EINVAL;
+    return loop->impl->adopt_listener(loop, fd, own, events, data, out);
+}
+
+sb_err sb_listener_addr(const sb_listener *ln, sb_addr *out)
+{
+    return ln->impl->addr(ln, out);
+}
+
+void sb_listener_close(sb_listener *ln)
+{
+    if (ln != NULL)
+        ln->impl->close(ln);
+}
+
+sb_err sb_loop_connect(sb_loop *loop, const sb_addr *addr, const sb_sockopts *opts,
+    const sb_stream_events *events, void *data, sb_stream **out)
+{
+    if (!addr_ok(addr))
+        return SB_EINVAL;
+    return loop->impl->connect(loop, addr, opts, events, data, out);
+}
+
+sb_err sb_loop_adopt_stream(
+    sb_loop *loop, int fd, const sb_stream_events *events, void *data, sb_stream **out)
+{
+    if (loop->impl->adopt_stream == NULL)
+        return SB_ENOTSUP;
+    if (fd < 0)
+        return SB_EINVAL;
+    return loop->impl->adopt_stream(loop, fd, events, data, out);
+}
+
+void sb_stream_read_start(sb_stream *st)
+{
+    st->impl->read_start(st);
+}
+
+void sb_stream_read_stop(sb_stream *st)
+{
+    st->impl->read_stop(st);
+}
+
+static bool has_bytes(const struct iovec *iov, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (iov[i].iov_len > 0)
+            return true;
+    return false;
+}
+
+sb_err sb_stream_write(sb_stream *st, const struct iovec *iov, size_t n)
+{
+    if (n == 0 || n > SB_IOV_MAX || !has_bytes(iov, n))
+        return SB_EINVAL;
+    return st->impl->write(st, iov, n);
+}
+
+void sb_stream_close(sb_stream *st)
+{
+    if (st != NULL)
+        st->impl->close(st);
+}
+
+int sb_stream_fd(const sb_stream *st)
+{
+    return st->impl->fd != NULL ? st->impl->fd(st) : -1;
+}
+
+static sb_err ask_fd(const sb_stream *st, int (*ask)(int, struct sockaddr *, socklen_t *), sb_addr *out)
+{
+    int fd = sb_stream_fd(st);
+    if (fd < 0)
+        return SB_ENOTSUP;
+    *out = (sb_addr){.len = sizeof out->ss};
+    if (ask(fd, (struct sockaddr *)&out->ss, &out->len) < 0)
+        return sb_err_from_errno(errno);
+    return SB_OK;
+}
+
+static int ask_peer(int fd, struct sockaddr *sa, socklen_t *len)
+{
+    return getpeername(fd, sa, len);
+}
+
+static int ask_local(int fd, struct sockaddr *sa, socklen_t *len)
+{
+    return getsockname(fd, sa, len);
+}
+
+sb_err sb_stream_peer_addr(const sb_stream *st, sb_addr *out)
+{
+    if (st->impl->peer_addr != NULL)
+        return st->impl->peer_addr(st, out);
+    return ask_fd(st, ask_peer, out);
+}
+
+sb_err sb_stream_local_addr(const sb_stream *st, sb_addr *out)
+{
+    if (st->impl->local_addr != NULL)
+        return st->impl->local_addr(st, out);
+    return ask_fd(st, ask_local, out);
+}
+
+sb_err sb_loop_resolve(sb_loop *loop, const char *host, uint16_t port, int family, sb_lookup *lk)
+{
+    if (loop->impl->resolve == NULL)
+        return SB_ENOTSUP;
+    if (host == NULL || *host == '\0' || (family != AF_UNSPEC && family != AF_INET && family != AF_INET6))
+        return SB_EINVAL;
+    return loop->impl->resolve(loop, host, port, family, lk);
+}
+
+void sb_loop_resolve_cancel(sb_loop *loop, sb_lookup *lk)
+{
+    if (loop->impl->resolve_cancel != NULL)
+        loop->impl->resolve_cancel(loop, lk);
+}
+
+sb_err sb_watch_start(sb_loop *loop, sb_watch *w, bool readable, bool writable)
+{
+    if (loop->impl->watch_start == NULL)
+        return SB_ENOTSUP;
+    if (w->fd < 0)
+        return SB_EINVAL;
+    return loop->impl->watch_start(loop, w, readable, writable);
+}
+
+void sb_watch_stop(sb_loop *loop, sb_watch *w)
+{
+    if (loop->impl->watch_stop != NULL)
+        loop->impl->watch_stop(loop, w);
+}

@@ -1,0 +1,32 @@
+/* NULL (RFC 37 "The NULL Security Mechanism"): both sides send READY at once. Place: behind
+ * engine/mech/mech.h. */
+#include "engine/mech/null.h"
+#include "engine/wire/command.h"
+
+static void null_start(sb__mech *m, sb__bytes *out)
+{
+    sb__command_put(out, SB__COMMAND_READY, m->cfg->metadata_len);
+    sb__bytes_put(out, m->cfg->metadata, m->cfg->metadata_len);
+}
+
+static sb__mech_step null_command(sb__mech *m, const uint8_t *body, size_t len, sb__bytes *out)
+{
+    sb__command_id id;
+    sb__cursor data;
+
+    (void)out;
+    if (!sb__command_get(body, len, &id, &data))
+        return SB__MECH_MALFORMED;
+    if (id != SB__COMMAND_READY)
+        return SB__MECH_UNEXPECTED;
+    m->peer_metadata = data;
+    return SB__MECH_DONE;
+}
+
+const sb__mech_impl sb__mech_null = {
+    .name = "NULL",
+    .start = null_start,
+    .command = null_command,
+    .encode = NULL, /* frames travel as they are */
+    .decode = NULL,
+};

@@ -1,0 +1,97 @@
+/* Socket options: libzmq's names (lower case, without ZMQ_), numbers and defaults, in one table
+ * (engine/socket/options.c). */
+#ifndef SB_OPTION_H
+#define SB_OPTION_H
+
+#include "engine/session.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The numbers are libzmq's (zmq.h ZMQ_*) where it has the option; ours begin at 1000. */
+typedef enum sb_opt {
+    SB_OPT_ROUTING_ID = 5,
+    SB_OPT_SUBSCRIBE = 6,
+    SB_OPT_UNSUBSCRIBE = 7,
+    SB_OPT_SNDBUF = 11,
+    SB_OPT_RCVBUF = 12,
+    SB_OPT_TYPE = 16,
+    SB_OPT_LINGER = 17,
+    SB_OPT_RECONNECT_IVL = 18,
+    SB_OPT_BACKLOG = 19,
+    SB_OPT_RECONNECT_IVL_MAX = 21,
+    SB_OPT_MAXMSGSIZE = 22,
+    SB_OPT_SNDHWM = 23,
+    SB_OPT_RCVHWM = 24,
+    SB_OPT_RCVTIMEO = 27,
+    SB_OPT_SNDTIMEO = 28,
+    SB_OPT_LAST_ENDPOINT = 32,
+    SB_OPT_ROUTER_MANDATORY = 33,
+    SB_OPT_TCP_KEEPALIVE = 34,
+    SB_OPT_TCP_KEEPALIVE_CNT = 35,
+    SB_OPT_TCP_KEEPALIVE_IDLE = 36,
+    SB_OPT_TCP_KEEPALIVE_INTVL = 37,
+    SB_OPT_IMMEDIATE = 39,
+    SB_OPT_XPUB_VERBOSE = 40,
+    SB_OPT_IPV6 = 42,
+    SB_OPT_MECHANISM = 43,
+    SB_OPT_PROBE_ROUTER = 51,
+    SB_OPT_REQ_CORRELATE = 52,
+    SB_OPT_REQ_RELAXED = 53,
+    SB_OPT_CONFLATE = 54,
+    SB_OPT_ROUTER_HANDOVER = 56,
+    SB_OPT_TOS = 57,
+    SB_OPT_CONNECT_ROUTING_ID = 61,
+    SB_OPT_HANDSHAKE_IVL = 66,
+    SB_OPT_XPUB_NODROP = 69,
+    SB_OPT_XPUB_MANUAL = 71,
+    SB_OPT_XPUB_WELCOME_MSG = 72,
+    SB_OPT_INVERT_MATCHING = 74,
+    SB_OPT_HEARTBEAT_IVL = 75,
+    SB_OPT_HEARTBEAT_TTL = 76,
+    SB_OPT_HEARTBEAT_TIMEOUT = 77,
+    SB_OPT_XPUB_VERBOSER = 78,
+    SB_OPT_CONNECT_TIMEOUT = 79,
+    SB_OPT_TCP_MAXRT = 80,
+    SB_OPT_BINDTODEVICE = 92,
+    SB_OPT_SNDHWM_BYTES = 1000, /* octets per peer, 0 = no limit */
+    SB_OPT_RCVHWM_BYTES,
+    SB_OPT_MAX_FRAMES,
+    SB_OPT_MAX_MESSAGE,
+    SB_OPT_STRICT
+} sb_opt;
+
+typedef enum sb_opt_kind {
+    SB_OPT_INT,  /* a number in the table's range */
+    SB_OPT_BOOL, /* 0 or 1 */
+    SB_OPT_MS,   /* milliseconds as libzmq; scripts give seconds (a number, or "500ms", "2s") */
+    SB_OPT_SIZE, /* octets; scripts may say "64k" */
+    SB_OPT_BYTES /* a string */
+} sb_opt_kind;
+
+/* One row of the table; static. */
+typedef struct sb_opt_row {
+    sb_opt opt;
+    const char *name; /* "rcvhwm" */
+    sb_opt_kind kind;
+    int64_t def, min, max;
+    uint32_t types; /* SB_TYPE_BIT()s that know it, 0 = all */
+    bool settable, gettable;
+    const char *doc; /* one line */
+} sb_opt_row;
+
+/* NULL when there is no such option. `near` (may be NULL) then gets the most similar name or NULL, for a
+ * hint. */
+const sb_opt_row *sb_option_find(const char *name, size_t len, const char **near);
+const sb_opt_row *sb_option_get(sb_opt opt);
+/* All rows, in order; *n gets their number. */
+const sb_opt_row *sb_option_table(size_t *n);
+/* Parses "500ms", "2s", "1.5" (seconds) to ms; "64k", "1m", "100" to octets. false when it is not one. */
+bool sb_option_parse_ms(const char *text, size_t len, int64_t *ms);
+bool sb_option_parse_size(const char *text, size_t len, int64_t *octets);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

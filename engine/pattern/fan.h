@@ -1,0 +1,33 @@
+/* Publishing: who subscribed what, and each message once to every peer it matches; what PUB and XPUB have in
+ * common. A pattern embeds sb__fan first and uses these functions as slots of its table. */
+#ifndef SB_FAN_H
+#define SB_FAN_H
+
+#include "engine/pattern/pattern.h"
+#include "engine/pattern/topics.h"
+
+typedef struct sb__fan {
+    sb_pattern base;
+    sb__topics topics;
+    sb_list peers; /* attached, by their active node */
+    uint32_t npeers;
+    uint64_t serial; /* of the message being sent; peer->mark */
+    bool starved;    /* xpub_nodrop: a send met a full peer */
+    bool tells;      /* XPUB: subscriptions are told to the application */
+} sb__fan;
+
+sb_err sb__fan_init(sb_pattern *pat);
+void sb__fan_finish(sb_pattern *pat);
+sb_err sb__fan_attach(sb_pattern *pat, sb_peer *peer);
+sb_err sb__fan_ready(sb_pattern *pat, sb_peer *peer);
+void sb__fan_lost(sb_pattern *pat, sb_peer *peer);
+void sb__fan_detach(sb_pattern *pat, sb_peer *peer);
+void sb__fan_writable(sb_pattern *pat, sb_peer *peer);
+/* Full peers miss the message and it is counted; with xpub_nodrop SB_EAGAIN, and nobody gets it. */
+sb_err sb__fan_send(sb_pattern *pat, sb_msg *msg);
+/* SB_EREFUSED beyond max_subscriptions (or 64 octets of topic each); SB_ENOENT for a cancel without
+ * subscription. */
+sb_err sb__fan_subscribed(sb_pattern *pat, sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
+uint64_t sb__fan_subscriptions(const sb_pattern *pat);
+
+#endif

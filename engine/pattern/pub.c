@@ -1,0 +1,21 @@
+/* PUB: each message to every peer that subscribed a prefix of it; drops per full peer (RFC 29). After:
+ * pattern/fan.c. */
+#include "engine/pattern/fan.h"
+#include "engine/pattern/registry.h"
+
+const sb_pattern_impl sb__pub_impl = {
+    .type = SB_PUB,
+    .size = sizeof(sb__fan),
+    .can_send = true,
+    .init = sb__fan_init,
+    .finish = sb__fan_finish,
+    .attach = sb__fan_attach,
+    .ready = sb__fan_ready,
+    .lost = sb__fan_lost,
+    .detach = sb__fan_detach,
+    .send = sb__fan_send,
+    .writable = sb__fan_writable,
+    .filter = sb__discard,
+    .subscribed = sb__fan_subscribed,
+    .subscriptions = sb__fan_subscriptions,
+};

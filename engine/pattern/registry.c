@@ -1,0 +1,62 @@
+/* Every socket type's table, and how a pattern is made and ended. */
+#include "engine/pattern/registry.h"
+
+#include <stdlib.h>
+
+sb_err sb__discard(sb_pattern *pat, sb_peer *peer, sb_msg *msg)
+{
+    (void)pat, (void)peer, (void)msg;
+    return SB_ECANCELED;
+}
+
+/* The one line a new socket type adds. */
+static const sb_pattern_impl *const impls[SB_TYPE_COUNT] = {
+    [SB_PAIR] = &sb__pair_impl,
+    [SB_PUB] = &sb__pub_impl,
+    [SB_SUB] = &sb__sub_impl,
+    [SB_REQ] = &sb__req_impl,
+    [SB_REP] = &sb__rep_impl,
+    [SB_DEALER] = &sb__dealer_impl,
+    [SB_ROUTER] = &sb__router_impl,
+    [SB_PULL] = &sb__pull_impl,
+    [SB_PUSH] = &sb__push_impl,
+    [SB_XPUB] = &sb__xpub_impl,
+    [SB_XSUB] = &sb__xsub_impl,
+};
+
+const sb_pattern_impl *sb__pattern_impl_of(sb_type type)
+{
+    return (unsigned)type < SB_TYPE_COUNT ? impls[type] : NULL;
+}
+
+sb_err sb__pattern_create(sb_type type, const sb__pattern_host *host, const sb__pattern_options *options,
+    void *socket, sb_pattern **out)
+{
+    const sb_pattern_impl *impl = sb__pattern_impl_of(type);
+    *out = NULL;
+    if (impl == NULL)
+        return SB_EINVAL;
+    sb_pattern *pat = calloc(1, impl->size);
+    if (pat == NULL)
+        return SB_ENOMEM;
+    pat->impl = impl;
+    pat->host = host;
+    pat->options = options;
+    pat->socket = socket;
+    sb_err err = impl->init(pat);
+    if (err != SB_OK) {
+        free(pat);
+        return err;
+    }
+    *out = pat;
+    return SB_OK;
+}
+
+void sb__pattern_destroy(sb_pattern *pat)
+{
+    if (pat == NULL)
+        return;
+    if (pat->impl->finish != NULL)
+        pat->impl->finish(pat);
+    free(pat);
+}

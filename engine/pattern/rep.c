@@ -1,0 +1,169 @@
+/* REP: takes one request, answers it, takes the next (RFC 28). The envelope, up to the first empty frame, is
+ * kept and put before the reply. After: pattern/envelope.c, pattern/pipe.c. */
+#include "engine/pattern/envelope.h"
+#include "engine/pattern/packed.h"
+#include "engine/pattern/registry.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+typedef struct rep {
+    sb_pattern base;
+    bool busy;
+    sb_peer *asker;    /* NULL: gone, the reply is dropped */
+    uint8_t *envelope; /* packed frames */
+    size_t len, cap;
+    uint32_t frames;
+} rep;
+
+static rep *rep_from(sb_pattern *pat)
+{
+    assert(pat->impl == &sb__rep_impl);
+    return (rep *)pat;
+}
+
+static bool reserve(rep *r, size_t len)
+{
+    if (len <= r->cap)
+        return true;
+    uint8_t *envelope = realloc(r->envelope, len);
+    if (envelope == NULL)
+        return false;
+    r->envelope = envelope;
+    r->cap = len;
+    return true;
+}
+
+static bool store_envelope(rep *r, const sb_msg *msg)
+{
+    size_t len = 0;
+    for (uint32_t i = 0; i < msg->envelope; i++)
+        len += sb__packed_header_size(msg->frames[i].len) + msg->frames[i].len;
+    if (!reserve(r, len))
+        return false;
+    uint8_t *p = r->envelope;
+    for (uint32_t i = 0; i < msg->envelope; i++) {
+        const sb_frame *f = &msg->frames[i];
+        p = sb__packed_header_write(p, f->len, true);
+        if (f->len > 0)
+            memcpy(p, f->data, f->len);
+        p += f->len;
+    }
+    r->len = len;
+    r->frames = msg->envelope;
+    return true;
+}
+
+static sb_err rep_filter(sb_pattern *pat, sb_peer *peer, sb_msg *msg)
+{
+    (void)peer;
+    if (rep_from(pat)->busy)
+        return SB_EAGAIN;
+    /* A request without an empty frame, or with nothing behind it, is malformed. */
+    for (uint32_t i = 0; i + 1 < msg->n; i++) {
+        if (msg->frames[i].len == 0) {
+            msg->envelope = i + 1;
+            return SB_OK;
+        }
+    }
+    return SB_ECANCELED;
+}
+
+static void rep_taken(sb_pattern *pat, sb_peer *peer, const sb_msg *msg)
+{
+    rep *r = rep_from(pat);
+    r->busy = true;
+    r->asker = peer->ready && store_envelope(r, msg) ? peer : NULL;
+}
+
+static sb_err push_envelope(const rep *r, sb_msg *out)
+{
+    const uint8_t *p = r->envelope;
+    sb_err err = SB_OK;
+    for (uint32_t i = 0; err == SB_OK && i < r->frames; i++) {
+        size_t len;
+        bool more;
+        p += sb__packed_header_read(p, &len, &more);
+        err = sb_msg_push(out, p, len, NULL);
+        p += len;
+    }
+    return err;
+}
+
+static sb_err answer(rep *r, const sb_msg *msg)
+{
+    sb_msg out;
+    sb_msg_init(&out);
+    sb_err err = push_envelope(r, &out);
+    if (err == SB_OK)
+        err = sb__envelope_add_body(&out, msg);
+    if (err == SB_OK)
+        err = sb__pipe_push(r->asker, &out);
+    sb_msg_finish(&out);
+    return err;
+}
+
+static void next_request(rep *r)
+{
+    r->busy = false;
+    r->asker = NULL;
+    r->base.host->readable(&r->base);
+}
+
+/* Never blocks: an asker that does not read its replies loses them, the others go on. */
+static sb_err rep_send(sb_pattern *pat, sb_msg *msg)
+{
+    rep *r = rep_from(pat);
+    if (!r->busy)
+        return SB_EFSM;
+    if (msg->n <= msg->envelope)
+        return SB_EINVAL;
+    sb_err err = r->asker != NULL ? answer(r, msg) : SB_EHOSTUNREACH;
+    if (err == SB_EAGAIN || err == SB_EHOSTUNREACH)
+        pat->host->dropped(pat, r->asker, err == SB_EAGAIN ? SB_DROP_HWM : SB_DROP_NO_PEER);
+    else if (err != SB_OK)
+        return err;
+    next_request(r);
+    return SB_OK;
+}
+
+static void rep_abandoned(sb_pattern *pat, sb_peer *peer)
+{
+    (void)peer;
+    if (rep_from(pat)->busy)
+        next_request(rep_from(pat));
+}
+
+static void rep_gone(sb_pattern *pat, sb_peer *peer)
+{
+    rep *r = rep_from(pat);
+    if (r->asker == peer)
+        r->asker = NULL;
+    sb__pipe_drained(peer);
+}
+
+static sb_err rep_init(sb_pattern *pat)
+{
+    (void)pat;
+    return SB_OK;
+}
+
+static void rep_finish(sb_pattern *pat)
+{
+    free(rep_from(pat)->envelope);
+}
+
+const sb_pattern_impl sb__rep_impl = {
+    .type = SB_REP,
+    .size = sizeof(rep),
+    .can_send = true,
+    .can_recv = true,
+    .init = rep_init,
+    .finish = rep_finish,
+    .lost = rep_gone,
+    .detach = rep_gone,
+    .send = rep_send,
+    .filter = rep_filter,
+    .taken = rep_taken,
+    .abandoned = rep_abandoned,
+};

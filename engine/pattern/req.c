@@ -1,0 +1,199 @@
+/* REQ: asks one peer, waits for its answer, asks the next (RFC 28). Adds the delimiter, and with
+ * req_correlate a number before it. After: pattern/robin.c, pattern/envelope.c. */
+#include "engine/pattern/envelope.h"
+#include "engine/pattern/registry.h"
+#include "engine/pattern/robin.h"
+
+#include <assert.h>
+
+#define ID_LEN 4
+
+typedef struct req {
+    sb__robin robin;
+    bool waiting;      /* for an answer */
+    sb_peer *asked;    /* NULL: gone, but its answer may still be in its in queue */
+    uint64_t asked_id; /* its id */
+    uint32_t number;   /* of the request, for correlation */
+} req;
+
+static req *req_from(sb_pattern *pat)
+{
+    assert(pat->impl == &sb__req_impl);
+    return (req *)pat;
+}
+
+/* ---- asking ---- */
+
+/* The answer to an abandoned request must not be taken for the next one's. Without numbers only a new
+ * connection is sure: what its in queue holds is stale (counted in pattern_data), and until it is back it is
+ * not asked. */
+static void abandon(req *r)
+{
+    sb_peer *peer = r->asked;
+    r->waiting = false;
+    r->asked = NULL;
+    if (peer == NULL || r->robin.base.options->req_correlate)
+        return;
+    if (!peer->ready) {
+        sb__queue_clear_waiting(&peer->out);
+        return;
+    }
+    peer->pattern_data = (void *)(uintptr_t)peer->in.msgs;
+    sb_list_remove(&peer->active);
+    peer->link->kick(peer, SB_ECANCELED, "its request was abandoned (req_relaxed)", false);
+}
+
+static void write_number(const req *r, uint8_t id[ID_LEN])
+{
+    for (int i = 0; i < ID_LEN; i++)
+        id[i] = (uint8_t)(r->number >> (24 - 8 * i));
+}
+
+static sb_err ask(req *r, const sb_msg *msg)
+{
+    sb_msg out;
+    uint8_t id[ID_LEN];
+    sb_err err = SB_OK;
+    sb_msg_init(&out);
+    write_number(r, id);
+    if (r->robin.base.options->req_correlate)
+        err = sb_msg_push(&out, id, ID_LEN, NULL);
+    if (err == SB_OK)
+        err = sb_msg_push(&out, "", 0, NULL);
+    if (err == SB_OK)
+        err = sb__envelope_add_body(&out, msg);
+    if (err == SB_OK)
+        err = sb__robin_send_to(&r->robin, &out, &r->asked);
+    sb_msg_finish(&out);
+    return err;
+}
+
+static sb_err req_send(sb_pattern *pat, sb_msg *msg)
+{
+    req *r = req_from(pat);
+    if (r->waiting && !pat->options->req_relaxed)
+        return SB_EFSM;
+    if (msg->n <= msg->envelope)
+        return SB_EINVAL;
+    if (r->waiting)
+        abandon(r);
+    r->number++;
+    sb_err err = ask(r, msg);
+    if (err != SB_OK)
+        return err;
+    r->waiting = true;
+    r->asked_id = r->asked->id;
+    return SB_OK;
+}
+
+/* ---- the answer ---- */
+
+static void end_wait(req *r)
+{
+    r->waiting = false;
+    r->asked = NULL;
+    r->robin.base.host->readable(&r->robin.base);
+}
+
+/* [number] delimiter body...; sets *lead to the frames before the body. */
+static bool well_formed(const sb_msg *msg, uint32_t *lead)
+{
+    uint32_t i = msg->n > 0 && msg->frames[0].len == ID_LEN ? 1 : 0;
+    *lead = i + 1;
+    return msg->n > i + 1 && msg->frames[i].len == 0;
+}
+
+static bool is_answer(const req *r, sb_peer *peer, const sb_msg *msg, uint32_t lead)
+{
+    uint8_t id[ID_LEN];
+    if (peer->pattern_data != NULL) {
+        peer->pattern_data = (void *)((uintptr_t)peer->pattern_data - 1);
+        return false;
+    }
+    if (!r->waiting || r->asked_id != peer->id)
+        return false;
+    if (!r->robin.base.options->req_correlate)
+        return lead == 1;
+    write_number(r, id);
+    return lead == 2 && memcmp(msg->frames[0].data, id, ID_LEN) == 0;
+}
+
+static sb_err req_filter(sb_pattern *pat, sb_peer *peer, sb_msg *msg)
+{
+    req *r = req_from(pat);
+    uint32_t lead;
+    bool formed = well_formed(msg, &lead);
+    if (formed && is_answer(r, peer, msg, lead)) {
+        sb_msg_drop_front(msg, lead); /* the application sees the answer's body only (RFC 28) */
+        return SB_OK;
+    }
+    /* The last a lost peer left was no answer. */
+    if (r->waiting && r->asked == NULL && r->asked_id == peer->id && peer->in.msgs <= 1)
+        end_wait(r);
+    return formed ? SB_ECANCELED : SB_EPROTO;
+}
+
+static void req_taken(sb_pattern *pat, sb_peer *peer, const sb_msg *msg)
+{
+    req *r = req_from(pat);
+    (void)peer, (void)msg;
+    r->waiting = false;
+    r->asked = NULL;
+}
+
+/* ---- peers ---- */
+
+static sb_err req_ready(sb_pattern *pat, sb_peer *peer)
+{
+    sb__robin_admit(pat, peer);
+    return pat->options->probe_router ? sb__probe(peer) : SB_OK;
+}
+
+/* A request that was not sent yet will be, after the reconnect; one that was sent is lost with its
+ * connection. */
+static void req_lost(sb_pattern *pat, sb_peer *peer)
+{
+    req *r = req_from(pat);
+    if (r->waiting && r->asked == peer && peer->out.msgs == 0 && peer->in.msgs == 0)
+        end_wait(r);
+    sb__robin_lost(pat, peer);
+}
+
+static void req_detach(sb_pattern *pat, sb_peer *peer)
+{
+    req *r = req_from(pat);
+    sb__robin_detach(pat, peer);
+    if (r->asked != peer)
+        return;
+    r->asked = NULL;
+    if (r->waiting && peer->in.msgs == 0)
+        end_wait(r);
+}
+
+static bool req_out_of_turn(const sb_pattern *pat)
+{
+    return !((const req *)pat)->waiting;
+}
+
+static sb_err req_init(sb_pattern *pat)
+{
+    ((req *)pat)->number = pat->options->random;
+    return sb__robin_init(pat);
+}
+
+const sb_pattern_impl sb__req_impl = {
+    .type = SB_REQ,
+    .size = sizeof(req),
+    .can_send = true,
+    .can_recv = true,
+    .init = req_init,
+    .attach = sb__robin_attach,
+    .ready = req_ready,
+    .lost = req_lost,
+    .detach = req_detach,
+    .send = req_send,
+    .writable = sb__robin_writable,
+    .filter = req_filter,
+    .taken = req_taken,
+    .out_of_turn = req_out_of_turn,
+};

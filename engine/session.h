@@ -1,0 +1,168 @@
+/* One peer's ZMTP session, sans-I/O: bytes in, messages and commands out, time as an argument.
+ * Knows no loop, no queue, no socket. ZMTP 3.0 (RFC 23) and 3.1 (RFC 37). */
+#ifndef SB_SESSION_H
+#define SB_SESSION_H
+
+#include "engine/msg.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Socket types; the numbers are libzmq's. */
+typedef enum sb_type {
+    SB_PAIR = 0,
+    SB_PUB = 1,
+    SB_SUB = 2,
+    SB_REQ = 3,
+    SB_REP = 4,
+    SB_DEALER = 5,
+    SB_ROUTER = 6,
+    SB_PULL = 7,
+    SB_PUSH = 8,
+    SB_XPUB = 9,
+    SB_XSUB = 10,
+    SB_STREAM = 11,
+    SB_TYPE_COUNT
+} sb_type;
+
+#define SB_TYPE_BIT(type) (1u << (type))
+
+/* "ROUTER" for SB_ROUTER; NULL for unknown. */
+const char *sb_type_name(sb_type type);
+/* Case-insensitive; returns false for an unknown name. */
+bool sb_type_find(const char *name, size_t len, sb_type *out);
+/* Bits of the types that `type` may talk to (RFC 37 "The Socket-Type Property"). */
+uint32_t sb_type_peers(sb_type type);
+
+/* A metadata property. Both strings end in a NUL that is not counted. */
+typedef struct sb_property {
+    char *name;
+    uint8_t *value;
+    uint32_t value_len;
+} sb_property;
+
+/* What a session learned of its peer; valid from on_ready until the session is finished. */
+typedef struct sb_peer_info {
+    sb_type type;
+    uint8_t major, minor;    /* of the peer's greeting */
+    const uint8_t *identity; /* routing id it announced; not NUL-led, at most 255 octets */
+    uint32_t identity_len;
+    const sb_property *props; /* all properties as received */
+    uint32_t nprops;
+    const char *mechanism; /* "NULL" */
+} sb_peer_info;
+
+/* What a session is told at the start; copied (strings too). All times in ns, 0 = off unless said otherwise.
+ */
+typedef struct sb_session_config {
+    sb_type type;
+    const uint8_t *identity; /* announced by REQ, DEALER and ROUTER; may be NULL */
+    uint32_t identity_len;
+    bool as_server;         /* accepted (true) or connected (false) */
+    uint64_t handshake_ivl; /* whole handshake, whatever trickles in (HANDSHAKE_IVL) */
+    uint64_t heartbeat_ivl;
+    uint64_t heartbeat_timeout;  /* 0 = heartbeat_ivl, as libzmq */
+    uint64_t heartbeat_ttl;      /* advertised with PING, rounded down to 0.1 s, at most 65.5 s */
+    int64_t max_frame;           /* MAXMSGSIZE: octets per frame, -1 = no limit */
+    uint32_t max_frames;         /* frames per message, 0 = 8192 */
+    uint64_t max_message;        /* octets per message over all frames, 0 = no limit */
+    uint32_t max_handshake;      /* octets per handshake command, 0 = 8192 */
+    uint32_t max_topic;          /* octets per subscription, 0 = 65536 */
+    bool strict;                 /* reject reserved flag bits and COMMAND|MORE; default of the engine: true */
+    const sb_property *metadata; /* extra READY properties (X-...) */
+    uint32_t nmetadata;
+} sb_session_config;
+
+/* Causes, for events and counters; the texts are stable. */
+typedef enum sb_session_cause {
+    SB_CAUSE_NONE,
+    SB_CAUSE_GREETING,      /* not ZMTP 3 (1.0, 2.0, HTTP, TLS, ...) */
+    SB_CAUSE_MECHANISM,     /* mechanism mismatch */
+    SB_CAUSE_PEER_TYPE,     /* incompatible socket type */
+    SB_CAUSE_METADATA,      /* malformed READY or property, bad identity */
+    SB_CAUSE_FRAME,         /* reserved bits, bad length, bad command */
+    SB_CAUSE_OVERSIZE,      /* max_frame, max_frames, max_message, max_handshake or max_topic */
+    SB_CAUSE_TIMEOUT,       /* handshake deadline */
+    SB_CAUSE_HEARTBEAT,     /* heartbeat timeout or TTL */
+    SB_CAUSE_ERROR_COMMAND, /* the peer sent ERROR */
+    SB_CAUSE_REFUSED,       /* the owner refused (on_ready) */
+    SB_CAUSE_COUNT
+} sb_session_cause;
+const char *sb_session_cause_name(sb_session_cause cause); /* "greeting", "peer_type", ... */
+
+typedef struct sb_session sb_session;
+
+/* What a session tells its owner, from inside feed. No call back into feed. All mandatory. */
+typedef struct sb_session_events {
+    /* Handshake done. Anything but SB_OK refuses the peer: ERROR with sb_strerror's text is queued, the
+     * session is over. */
+    sb_err (*on_ready)(sb_session *s, const sb_peer_info *info);
+    /* A whole message; a view, valid during the call (frames lie in the buffer given to feed, or in one of
+     * the session's: sb_frame.buf is set either way). It was taken, whatever is returned: SB_OK goes on
+     * parsing, SB_EAGAIN stops after it (feed returns with *consumed < len), other errors end the session. */
+    sb_err (*on_msg)(sb_session *s, sb_msg *msg);
+    /* SUBSCRIBE or CANCEL in either form (command, or 0x01/0x00-led single frame), only when type is PUB or
+     * XPUB. Return values as for on_msg. */
+    sb_err (*on_subscribe)(sb_session *s, const uint8_t *topic, size_t len, bool subscribe);
+    /* A PONG for one of our PINGs came back: round trip in ns. */
+    void (*on_rtt)(sb_session *s, uint64_t rtt);
+} sb_session_events;
+
+typedef enum sb_session_state {
+    SB_SESSION_GREETING,
+    SB_SESSION_HANDSHAKE,
+    SB_SESSION_READY,
+    SB_SESSION_OVER /* an error was returned; output may still hold an ERROR command to send before closing */
+} sb_session_state;
+
+/* A session of its own; `data` is the owner's. The first 10 octets of the greeting are in the output at once.
+ * SB_ENOMEM, SB_EINVAL. */
+sb_err sb_session_create(const sb_session_config *cfg, const sb_session_events *events, void *data,
+    uint64_t now, sb_session **out);
+/* NULL is allowed. Not from inside a callback. */
+void sb_session_destroy(sb_session *s);
+
+void *sb_session_data(const sb_session *s);
+sb_session_state sb_session_get_state(const sb_session *s);
+const sb_peer_info *sb_session_peer(const sb_session *s); /* NULL before READY */
+/* Why the session is over, with one line of detail ("frame of 4096 octets, limit 1024"); valid until destroy.
+ */
+sb_session_cause sb_session_why(const sb_session *s, const char **detail);
+
+/* Takes bytes. `data` lies in `buf`; messages refer to it, so whoever keeps a frame references buf. *consumed
+ * tells how many were taken: all of them unless a callback said SB_EAGAIN (feed the rest later) or the
+ * session ended. Incomplete messages are kept in the session's own memory, which follows the octets received,
+ * never the length declared. Errors: SB_EPROTO, SB_EMECHANISM, SB_EPEERTYPE, SB_EMSGSIZE, SB_EREFUSED (peer's
+ * ERROR), SB_ENOMEM: close after sending what is in the output. */
+sb_err sb_session_feed(
+    sb_session *s, sb_buf *buf, const uint8_t *data, size_t len, uint64_t now, size_t *consumed);
+
+/* Control bytes to write (greeting, READY, PING, PONG, SUBSCRIBE, ERROR), borrowed until sb_session_sent or
+ * the next call that adds some; they go before the next message, never inside one. 0 when there are none. */
+size_t sb_session_output(sb_session *s, const uint8_t **out);
+/* The first n octets of the output were handed on. */
+void sb_session_sent(sb_session *s, size_t n);
+
+/* Queues SUBSCRIBE or CANCEL in the peer's dialect (command to 3.1, message to 3.0). Only after READY, else
+ * SB_EFSM. */
+sb_err sb_session_subscribe(sb_session *s, const uint8_t *topic, size_t len, bool subscribe);
+
+/* When expire wants to be called next (ns); SB_NEVER (UINT64_MAX) if never. */
+uint64_t sb_session_deadline(const sb_session *s);
+/* Time passed: may queue a PING; SB_ETIMEDOUT ends the session (handshake or heartbeat). */
+sb_err sb_session_expire(sb_session *s, uint64_t now);
+/* Octets came from the peer, or went to it, that the session did not see in detail. Only reading counts as
+ * life. */
+void sb_session_touch(sb_session *s, uint64_t now);
+
+/* Whether packed messages (sb_msg_pack) may be written to the peer as they are (NULL mechanism). */
+bool sb_session_passthrough(const sb_session *s);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,189 @@
+/* The control lane after READY: PING, PONG, SUBSCRIBE, CANCEL, ERROR, both ways.
+ * Before: decode.c. After: the session's output, on_subscribe, on_rtt. */
+#include "engine/session/internal.h"
+#include "engine/wire/frame.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define DECISECOND 100000000ull
+
+static sb_err malformed(sb_session *s, const char *what)
+{
+    return sb__session_fail(s, SB_EPROTO, SB_CAUSE_FRAME, "malformed %s command", what);
+}
+
+/* ---- from the peer ---- */
+
+/* A peer that sends PINGs and reads nothing gets one PONG in the output and the latest one behind it. */
+static sb_err on_ping(sb_session *s, sb__input *in, sb__cursor data)
+{
+    sb__ping ping;
+
+    (void)in;
+    if (!sb__ping_get(data, &ping))
+        return malformed(s, "PING");
+    sb__heartbeat_peer_ttl(&s->beat, ping.ttl * DECISECOND);
+    s->pong = ping;
+    s->pong_due = true;
+    sb__control_pong(s);
+    return SB_OK;
+}
+
+static sb_err on_pong(sb_session *s, sb__input *in, sb__cursor data)
+{
+    uint64_t sent;
+    sb__ping pong;
+
+    if (!sb__pong_get(data, &pong))
+        return malformed(s, "PONG");
+    if (pong.context_len != sizeof sent)
+        return SB_OK;
+    sent = sb__be64_get(pong.context);
+    if (sent != s->ping_time || sent == 0)
+        return SB_OK; /* not the context of our last PING */
+    s->ping_time = 0;
+    s->events->on_rtt(s, in->now - sent);
+    return SB_OK;
+}
+
+static sb_err on_topic(sb_session *s, sb__input *in, sb__cursor data, bool subscribe)
+{
+    sb_err err;
+
+    if (!s->publisher)
+        return SB_OK; /* never reaches an application that has no use for it */
+    err = sb__control_subscribe(s, data.p, sb__cursor_left(&data), subscribe);
+    if (err != SB_EAGAIN)
+        return err;
+    in->stop = true;
+    return SB_OK;
+}
+
+static sb_err on_subscribe(sb_session *s, sb__input *in, sb__cursor data)
+{
+    return on_topic(s, in, data, true);
+}
+
+static sb_err on_cancel(sb_session *s, sb__input *in, sb__cursor data)
+{
+    return on_topic(s, in, data, false);
+}
+
+static sb_err on_error(sb_session *s, sb__input *in, sb__cursor data)
+{
+    (void)in;
+    return sb__control_error(s, data);
+}
+
+static sb_err on_late_ready(sb_session *s, sb__input *in, sb__cursor data)
+{
+    (void)in;
+    (void)data;
+    return sb__session_fail(s, SB_EPROTO, SB_CAUSE_FRAME, "READY after the handshake");
+}
+
+sb_err sb__control_subscribe(sb_session *s, const uint8_t *topic, size_t len, bool subscribe)
+{
+    sb_err err;
+
+    if (len > s->max_topic)
+        return sb__session_fail(
+            s, SB_EMSGSIZE, SB_CAUSE_OVERSIZE, "topic of %zu octets, limit %u", len, s->max_topic);
+    err = s->events->on_subscribe(s, topic, len, subscribe);
+    if (err == SB_OK || err == SB_EAGAIN)
+        return err;
+    return sb__session_fail(s, err, SB_CAUSE_REFUSED, "%s", sb_strerror(err));
+}
+
+sb_err sb__control_error(sb_session *s, sb__cursor data)
+{
+    const uint8_t *reason;
+    char text[64];
+    uint8_t len;
+    size_t n;
+
+    if (!sb__error_get(data, &reason, &len))
+        return malformed(s, "ERROR");
+    n = len < sizeof text - 1 ? len : sizeof text - 1;
+    for (size_t i = 0; i < n; i++)
+        text[i] = isprint(reason[i]) ? (char)reason[i] : '?'; /* goes to logs */
+    text[n] = '\0';
+    return sb__session_fail(s, SB_EREFUSED, SB_CAUSE_ERROR_COMMAND, "peer says: %s", text);
+}
+
+static sb_err (*const actions[SB__COMMAND_COUNT])(sb_session *, sb__input *, sb__cursor);
+
+sb_err sb__control_command(sb_session *s, sb__input *in, const uint8_t *body, size_t len)
+{
+    sb__command_id id;
+    sb__cursor data;
+
+    if (!sb__command_get(body, len, &id, &data))
+        return sb__session_fail(s, SB_EPROTO, SB_CAUSE_FRAME, "malformed command");
+    return actions[id] != NULL ? actions[id](s, in, data) : SB_OK;
+}
+
+/* ---- to the peer ---- */
+
+void sb__control_pong(sb_session *s)
+{
+    if (!s->pong_due || s->pong_out)
+        return;
+    sb__pong_put(&s->out, &s->pong);
+    s->pong_due = false;
+    s->pong_out = true;
+}
+
+/* The context is the time, so that the PONG tells how long it took. One PING that was not read yet is enough.
+ */
+void sb__control_ping(sb_session *s, uint64_t now)
+{
+    sb__ping ping = {.ttl = s->ttl, .context_len = sizeof now};
+
+    if (s->ping_out)
+        return;
+    sb__be64_put(ping.context, now);
+    sb__ping_put(&s->out, &ping);
+    s->ping_out = true;
+    s->ping_time = now;
+}
+
+static void put_topic_message(sb__bytes *out, const uint8_t *topic, size_t len, bool subscribe)
+{
+    uint8_t head[SB__FRAME_HEAD];
+    size_t size = sb__frame_put(head, 0, 1ull + len);
+
+    sb__bytes_put(out, head, size);
+    sb__bytes_put_u8(out, subscribe);
+    sb__bytes_put(out, topic, len);
+}
+
+sb_err sb_session_subscribe(sb_session *s, const uint8_t *topic, size_t len, bool subscribe)
+{
+    size_t before = sb__bytes_len(&s->out);
+
+    if (s->state != SB_SESSION_READY)
+        return SB_EFSM;
+    if (s->commands) {
+        sb__command_put(&s->out, subscribe ? SB__COMMAND_SUBSCRIBE : SB__COMMAND_CANCEL, len);
+        sb__bytes_put(&s->out, topic, len);
+    } else {
+        put_topic_message(&s->out, topic, len, subscribe);
+    }
+    if (!s->out.failed)
+        return SB_OK;
+    sb__bytes_cut(&s->out, before);
+    s->out.failed = false;
+    return SB_ENOMEM;
+}
+
+static sb_err (*const actions[SB__COMMAND_COUNT])(sb_session *, sb__input *, sb__cursor) = {
+    [SB__COMMAND_UNKNOWN] = NULL, /* ignored, as libzmq does; the RFC is silent */
+    [SB__COMMAND_READY] = on_late_ready,
+    [SB__COMMAND_ERROR] = on_error,
+    [SB__COMMAND_SUBSCRIBE] = on_subscribe,
+    [SB__COMMAND_CANCEL] = on_cancel,
+    [SB__COMMAND_PING] = on_ping,
+    [SB__COMMAND_PONG] = on_pong,
+};

@@ -1,0 +1,125 @@
+/* What a peer says of itself: READY properties into sb_peer_info, checked.
+ * Before: the mechanism (where the properties were). After: on_ready. */
+#include "engine/session/internal.h"
+#include "engine/wire/metadata.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define IDENTITY_MAX 255
+
+/* First pass: shape, and what memory the copies take. */
+static bool measure(sb__cursor data, uint32_t *count, size_t *octets)
+{
+    sb__metadata m;
+
+    *count = 0;
+    *octets = 0;
+    while (sb__metadata_get(&data, &m)) {
+        ++*count;
+        *octets += m.name_len + 1u + m.value_len + 1u;
+    }
+    return sb__cursor_left(&data) == 0;
+}
+
+static uint8_t *copy(uint8_t *to, const uint8_t *from, size_t len)
+{
+    if (len > 0)
+        memcpy(to, from, len);
+    to[len] = '\0';
+    return to + len + 1;
+}
+
+/* Second pass: copies into one block, which the caller sized. */
+static void copy_all(sb__cursor data, sb_property *props, uint8_t *to)
+{
+    sb__metadata m;
+
+    for (; sb__metadata_get(&data, &m); props++) {
+        props->name = (char *)to;
+        to = copy(to, m.name, m.name_len);
+        props->value = to;
+        props->value_len = m.value_len;
+        to = copy(to, m.value, m.value_len);
+    }
+}
+
+static sb_err store(sb_session *s, sb__cursor data)
+{
+    sb_property *props;
+    uint32_t count;
+    size_t octets;
+
+    if (!measure(data, &count, &octets))
+        return sb__session_refuse(s, SB_EPROTO, SB_CAUSE_METADATA, "malformed READY property");
+    props = malloc(count * sizeof *props + octets + 1);
+    if (props == NULL)
+        return sb__session_fail(s, SB_ENOMEM, SB_CAUSE_NONE, "out of memory");
+    copy_all(data, props, (uint8_t *)(props + count));
+    s->peer_memory = props;
+    s->peer.props = props;
+    s->peer.nprops = count;
+    return SB_OK;
+}
+
+/* The one property of this name; *twice when there are several. */
+static const sb_property *find(const sb_session *s, const char *name, bool *twice)
+{
+    const sb_property *found = NULL;
+
+    for (uint32_t i = 0; i < s->peer.nprops; i++) {
+        if (strcasecmp(s->peer.props[i].name, name) != 0)
+            continue;
+        *twice = *twice || found != NULL;
+        found = found != NULL ? found : &s->peer.props[i];
+    }
+    return found;
+}
+
+static sb_err check_type(sb_session *s, const sb_property *p)
+{
+    const char *ours = sb_type_name(s->type);
+    const char *theirs;
+
+    if (p == NULL)
+        return sb__session_refuse(s, SB_EPROTO, SB_CAUSE_METADATA, "READY without Socket-Type");
+    theirs = (const char *)p->value;
+    if (!sb_type_find(theirs, p->value_len, &s->peer.type))
+        return sb__session_refuse(s, SB_EPEERTYPE, SB_CAUSE_PEER_TYPE, "unknown socket type");
+    if ((sb_type_peers(s->type) & SB_TYPE_BIT(s->peer.type)) == 0)
+        return sb__session_refuse(
+            s, SB_EPEERTYPE, SB_CAUSE_PEER_TYPE, "%s cannot talk to %s", ours, sb_type_name(s->peer.type));
+    return SB_OK;
+}
+
+static sb_err check_identity(sb_session *s, const sb_property *p)
+{
+    const uint32_t named = SB_TYPE_BIT(SB_REQ) | SB_TYPE_BIT(SB_DEALER) | SB_TYPE_BIT(SB_ROUTER);
+
+    if (p == NULL || p->value_len == 0 || (SB_TYPE_BIT(s->peer.type) & named) == 0)
+        return SB_OK;
+    if (p->value_len > IDENTITY_MAX)
+        return sb__session_refuse(
+            s, SB_EPROTO, SB_CAUSE_METADATA, "identity of %u octets, limit 255", p->value_len);
+    if (p->value[0] == 0) /* would look like an id a ROUTER made itself */
+        return sb__session_refuse(s, SB_EPROTO, SB_CAUSE_METADATA, "identity begins with NUL");
+    s->peer.identity = p->value;
+    s->peer.identity_len = p->value_len;
+    return SB_OK;
+}
+
+sb_err sb__peer_read(sb_session *s, sb__cursor data)
+{
+    const sb_property *type, *identity;
+    bool twice = false;
+    sb_err err = store(s, data);
+
+    if (err != SB_OK)
+        return err;
+    type = find(s, "Socket-Type", &twice);
+    identity = find(s, "Identity", &twice);
+    if (twice && s->strict)
+        return sb__session_refuse(s, SB_EPROTO, SB_CAUSE_METADATA, "Socket-Type or Identity twice");
+    err = check_type(s, type);
+    return err == SB_OK ? check_identity(s, identity) : err;
+}

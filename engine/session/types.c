@@ -1,0 +1,71 @@
+/* Socket types: names and who may talk to whom (RFC 37 "The Socket-Type Property"); names of causes.
+ * Place: tables behind engine/session.h. */
+#include "engine/session.h"
+
+#include <string.h>
+#include <strings.h>
+
+struct type {
+    const char *name;
+    uint32_t peers;
+};
+
+static const struct type types[SB_TYPE_COUNT];
+
+const char *sb_type_name(sb_type type)
+{
+    return (unsigned)type < SB_TYPE_COUNT ? types[type].name : NULL;
+}
+
+bool sb_type_find(const char *name, size_t len, sb_type *out)
+{
+    for (int i = 0; i < SB_TYPE_COUNT; i++)
+        if (strlen(types[i].name) == len && strncasecmp(types[i].name, name, len) == 0) {
+            *out = (sb_type)i;
+            return true;
+        }
+    return false;
+}
+
+uint32_t sb_type_peers(sb_type type)
+{
+    return (unsigned)type < SB_TYPE_COUNT ? types[type].peers : 0;
+}
+
+static const char *const causes[SB_CAUSE_COUNT];
+
+const char *sb_session_cause_name(sb_session_cause cause)
+{
+    return (unsigned)cause < SB_CAUSE_COUNT ? causes[cause] : "unknown";
+}
+
+#define BIT(name) SB_TYPE_BIT(SB_##name)
+
+static const struct type types[SB_TYPE_COUNT] = {
+    [SB_PAIR] = {"PAIR", BIT(PAIR)},
+    [SB_PUB] = {"PUB", BIT(SUB) | BIT(XSUB)},
+    [SB_SUB] = {"SUB", BIT(PUB) | BIT(XPUB)},
+    [SB_REQ] = {"REQ", BIT(REP) | BIT(ROUTER)},
+    [SB_REP] = {"REP", BIT(REQ) | BIT(DEALER)},
+    [SB_DEALER] = {"DEALER", BIT(REP) | BIT(DEALER) | BIT(ROUTER)},
+    [SB_ROUTER] = {"ROUTER", BIT(REQ) | BIT(DEALER) | BIT(ROUTER)},
+    [SB_PULL] = {"PULL", BIT(PUSH)},
+    [SB_PUSH] = {"PUSH", BIT(PULL)},
+    [SB_XPUB] = {"XPUB", BIT(SUB) | BIT(XSUB)},
+    [SB_XSUB] = {"XSUB", BIT(PUB) | BIT(XPUB)},
+    [SB_STREAM] = {"STREAM", 0}, /* speaks no ZMTP */
+};
+
+static const char *const causes[SB_CAUSE_COUNT] = {
+    [SB_CAUSE_NONE] = "none",
+    [SB_CAUSE_GREETING] = "greeting",
+    [SB_CAUSE_MECHANISM] = "mechanism",
+    [SB_CAUSE_PEER_TYPE] = "peer_type",
+    [SB_CAUSE_METADATA] = "metadata",
+    [SB_CAUSE_FRAME] = "frame",
+    [SB_CAUSE_OVERSIZE] = "oversize",
+    [SB_CAUSE_TIMEOUT] = "timeout",
+    [SB_CAUSE_HEARTBEAT] = "heartbeat",
+    [SB_CAUSE_ERROR_COMMAND] = "error_command",
+    [SB_CAUSE_REFUSED] = "refused",
+};

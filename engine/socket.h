@@ -1,0 +1,140 @@
+/* Sockets: a pattern with endpoints, options, a handler or a route table. All functions on the engine's
+ * thread. */
+#ifndef SB_SOCKET_H
+#define SB_SOCKET_H
+
+#include "engine/context.h"
+#include "engine/handler.h"
+#include "engine/msg.h"
+#include "engine/option.h"
+#include "engine/route.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A socket in an engine. `name` (may be NULL: "router-1") is copied and unique: SB_EEXIST. The engine owns
+ * the socket; sb_socket_close ends it. SB_EINVAL for an unknown type, SB_ENOMEM. */
+sb_err sb_socket_create(sb_engine *engine, sb_type type, const char *name, sb_socket **out);
+/* Stops accepting and connecting, sends what is queued for at most `linger`, then closes. Idempotent. The
+ * handler's on_closed is the last sign of life; do not use the pointer after it. NULL is allowed. */
+void sb_socket_close(sb_socket *sock);
+
+sb_engine *sb_socket_engine(const sb_socket *sock);
+const char *sb_socket_name(const sb_socket *sock);
+sb_type sb_socket_type(const sb_socket *sock);
+/* The handler's memory must outlive the socket's on_closed. NULL: nobody (messages queue for sb_socket_recv).
+ */
+void sb_socket_set_handler(sb_socket *sock, sb_handler *handler);
+sb_handler *sb_socket_handler(const sb_socket *sock);
+/* The owner's pointer (the script's userdata). */
+void sb_socket_set_data(sb_socket *sock, void *data);
+void *sb_socket_data(const sb_socket *sock);
+
+/* Options; see engine/option.h for the table. Most act on later bind and connect. The error text names the
+ * option, the value and what would be right. */
+sb_err sb_socket_set_int(sb_socket *sock, sb_opt opt, int64_t value, char *err, size_t err_cap);
+sb_err sb_socket_set_bytes(
+    sb_socket *sock, sb_opt opt, const void *value, size_t len, char *err, size_t err_cap);
+sb_err sb_socket_get_int(const sb_socket *sock, sb_opt opt, int64_t *value);
+/* Copies at most cap octets; *len gets the full length. */
+sb_err sb_socket_get_bytes(const sb_socket *sock, sb_opt opt, void *value, size_t cap, size_t *len);
+
+/* Binds or connects; endpoints "tcp://", "ipc://", "inproc://". bind resolves numeric addresses, "*" and
+ * interface names at once; connect resolves host names on the loop. Any number and mixture per socket. err
+ * gets one line. */
+sb_err sb_socket_bind(sb_socket *sock, const char *endpoint, char *err, size_t err_cap);
+sb_err sb_socket_connect(sb_socket *sock, const char *endpoint, char *err, size_t err_cap);
+/* By the string given to bind/connect, or by the resolved one (last_endpoint). SB_ENOENT. */
+sb_err sb_socket_unbind(sb_socket *sock, const char *endpoint);
+sb_err sb_socket_disconnect(sb_socket *sock, const char *endpoint);
+/* The resolved endpoint of the last bind ("tcp://127.0.0.1:40123"), "" if none. */
+const char *sb_socket_last_endpoint(const sb_socket *sock);
+
+/* Sends. The message stays the caller's: its bytes are packed or referenced before the call returns. ROUTER
+ * takes the first frame as the routing id; REP and REQ add their own envelope. SB_EAGAIN: full or nobody
+ * there yet (blocking types); wait for on_writable. SB_EHOSTUNREACH: ROUTER with router_mandatory. SB_EFSM:
+ * REQ/REP out of turn. SB_ENOTSUP: PULL and SUB cannot send. SB_EMSGSIZE, SB_ENOMEM. */
+sb_err sb_socket_send(sb_socket *sock, sb_msg *msg);
+/* The same for one frame of bytes. */
+sb_err sb_socket_send_bytes(sb_socket *sock, const void *data, size_t len);
+/* Passes on a message that came from `from`, from inside its handler: like send, but where send would say
+ * SB_EAGAIN the message is held, `from` is no longer read, and it goes out as soon as there is room (SB_OK).
+ * What cannot be routed goes to the dead letters (SB_OK). from may be NULL: then exactly like send. */
+sb_err sb_socket_forward(sb_socket *to, sb_peer *from, sb_msg *msg);
+/* Answers the peer a message came from: ROUTER and REP use the envelope, SERVER-like types the peer itself.
+ * The body of `body` with the envelope of `request`. */
+sb_err sb_socket_reply(sb_socket *sock, sb_peer *peer, const sb_msg *request, const sb_msg *body);
+
+/* Fetches a queued message (fair over peers): `msg` must be initialised; it is a view that stays valid until
+ * the next recv on this socket or the end of the turn. SB_EAGAIN: none. SB_ENOTSUP, SB_EFSM. */
+sb_err sb_socket_recv(sb_socket *sock, sb_msg *msg);
+/* The handler can take messages again: queued ones are delivered from the next turn on. */
+void sb_socket_resume(sb_socket *sock);
+
+/* SUB and XSUB; refcounted. SB_ENOTSUP for other types, SB_ENOENT for an unsubscribe without subscribe. */
+sb_err sb_socket_subscribe(sb_socket *sock, const void *topic, size_t len);
+sb_err sb_socket_unsubscribe(sb_socket *sock, const void *topic, size_t len);
+/* Answers to on_subscribe: the topic to use instead (from inside on_subscribe, before SB_VERDICT_REWRITE); or
+ * the late answer to SB_VERDICT_LATER: DENY, ACCEPT, or REWRITE with `topic`. Harmless when the peer is gone.
+ */
+sb_err sb_subscription_rewrite(sb_subscription *sub, const void *topic, size_t len);
+void sb_subscription_answer(sb_subscription *sub, sb_verdict verdict, const void *topic, size_t len);
+
+/* The route table decides about every message that comes in; the socket owns it from now on. NULL removes it.
+ * A table goes before the handler's on_msg. */
+void sb_socket_set_route(sb_socket *sock, sb_route *route);
+sb_route *sb_socket_get_route(const sb_socket *sock);
+/* How many routing ids stand before the body of what this socket receives, beyond its own (a DEALER behind a
+ * ROUTER: 1). */
+void sb_socket_set_hops(sb_socket *sock, uint32_t hops);
+uint32_t sb_socket_hops(const sb_socket *sock); /* including a ROUTER's own */
+
+/* What the handler's code does to a peer from inside a callback, or later by id. */
+void sb_peer_pause(sb_peer *peer); /* no more on_msg for this peer until resumed; nestable */
+void sb_peer_resume(sb_peer *peer);
+sb_err sb_peer_kick(sb_peer *peer,
+    const char *why); /* closes its connection; a connecting peer does not come back by itself */
+uint64_t sb_peer_id(const sb_peer *peer);                   /* stable, never reused in this engine */
+sb_peer *sb_socket_find_peer(sb_socket *sock, uint64_t id); /* NULL when it is gone */
+sb_socket *sb_peer_socket(const sb_peer *peer);
+/* Borrowed until the peer is gone. */
+const sb_peer_info *sb_peer_get_info(const sb_peer *peer); /* NULL before the first handshake */
+const char *sb_peer_address(const sb_peer *peer);
+const void *sb_peer_routing_id(const sb_peer *peer, size_t *len);
+const char *sb_peer_user_id(const sb_peer *peer); /* "" with NULL */
+
+/* Why messages were not delivered. */
+typedef enum sb_drop {
+    SB_DROP_HWM,      /* a dropping type's peer was full */
+    SB_DROP_NO_PEER,  /* nobody to send to; unknown routing id */
+    SB_DROP_NO_ROUTE, /* no row matched and there are no dead letters */
+    SB_DROP_DENIED,   /* a drop row, or a script said DROP */
+    SB_DROP_SCRIPT,   /* a script failed */
+    SB_DROP_OVERSIZE,
+    SB_DROP_LOST,     /* queued or in flight when its connection or socket went away */
+    SB_DROP_FILTERED, /* incoming, not acceptable to the pattern (REP without delimiter, late reply) */
+    SB_DROP_COUNT
+} sb_drop;
+const char *sb_drop_name(sb_drop drop); /* "hwm", "no_peer", ... */
+
+typedef struct sb_stats {
+    uint64_t msgs_in, msgs_out, bytes_in, bytes_out; /* whole messages from and to peers; octets packed */
+    uint64_t dropped[SB_DROP_COUNT];
+    uint64_t handshake_failures[SB_CAUSE_COUNT];                                 /* sockets only */
+    uint64_t peers, subscriptions;                                               /* now */
+    uint64_t queued_in_msgs, queued_in_bytes, queued_out_msgs, queued_out_bytes; /* now, exact */
+} sb_stats;
+void sb_socket_stats(const sb_socket *sock, sb_stats *out);
+void sb_peer_stats(const sb_peer *peer, sb_stats *out);
+uint64_t sb_peer_rtt(const sb_peer *peer); /* ns of the last heartbeat round trip, 0 unknown */
+/* Calls fn for every peer; it may kick. Stops when fn returns false. */
+void sb_socket_each_peer(sb_socket *sock, bool (*fn)(void *arg, sb_peer *peer), void *arg);
+
+/* Counts a drop for a reason that only the caller knows (script, denied). */
+void sb_socket_count_drop(sb_socket *sock, sb_drop why);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,334 @@
+/* Delivery: from the pipe to whoever decides (route table or handler), at once when nothing waits, else
+ * through the peer's in queue, fairly over peers. Before: transport/conn.c (a message was parsed), pattern/
+ * (filter). After: socket/forward.c, the handler. */
+#include "engine/socket/internal.h"
+#include "engine/trace.h"
+
+#include <stdlib.h>
+
+#define PUMP_BUDGET                                                                                          \
+    1024 /* messages per turn and socket out of queues, so that one socket does not hold the loop */
+#define EVENT_LIMIT 10000 /* subscription events nobody fetched */
+
+static sb_peer *fair_peer(sb_list_node *node)
+{
+    return (sb_peer *)((char *)node - offsetof(sb_peer, waiting));
+}
+
+void sb__fair_update(sb_peer *peer)
+{
+    bool wants = peer->in.msgs > 0 && peer->pauses == 0 && peer->held == NULL;
+    bool is = sb_list_linked(&peer->waiting);
+    if (wants && !is)
+        sb_list_push_back(&peer->socket->fair, &peer->waiting);
+    else if (!wants && is)
+        sb_list_remove(&peer->waiting);
+}
+
+static bool has_consumer(const sb_socket *sock)
+{
+    return sock->route != NULL || (sock->handler != NULL && sock->handler->on_msg != NULL);
+}
+
+static bool blocked(const sb_socket *sock)
+{
+    return sock->stopped || sock->pattern_waits || sock->closing || !has_consumer(sock);
+}
+
+void sb__abandon(sb_socket *sock, sb_peer *peer)
+{
+    if (peer != NULL && sock->pattern->impl->abandoned != NULL)
+        sock->pattern->impl->abandoned(sock->pattern, peer);
+}
+
+static sb_err decide(sb_socket *sock, sb_peer *peer, sb_msg *msg)
+{
+    if (sock->route != NULL)
+        return sb__route_run(sock, peer, msg);
+    return sock->handler->on_msg(sock->handler, sock, peer, msg);
+}
+
+/* The handler does not take it now: it stays first in line. */
+static sb_err set_aside(sb_socket *sock, sb_msg *msg)
+{
+    sock->stopped = true;
+    sock->pending_event = false;
+    if (sb_msg_keep(msg, &sock->pending) != SB_OK)
+        sb_socket_count_drop(sock, SB_DROP_LOST);
+    return SB_OK;
+}
+
+/* What the pattern refuses is discarded; a violation of the pattern ends the connection too. */
+static sb_err refuse(sb_socket *sock, sb_peer *peer, sb_err err)
+{
+    if (err == SB_EAGAIN) {
+        sock->pattern_waits = true;
+        return SB_EAGAIN;
+    }
+    sb__peer_drop(peer, SB_DROP_FILTERED, 1);
+    if (err != SB_ECANCELED && peer->link != NULL)
+        peer->link->kick(peer, err, "message violates the pattern", false);
+    return SB_OK;
+}
+
+/* SB_OK: done with the message. SB_EAGAIN: it has to wait, unchanged. */
+static sb_err dispatch(sb_socket *sock, sb_peer *peer, sb_msg *msg)
+{
+    const sb_pattern_impl *impl = sock->pattern->impl;
+    sb_err err;
+    SB_TRACE(7);
+    if (impl->filter != NULL && (err = impl->filter(sock->pattern, peer, msg)) != SB_OK)
+        return refuse(sock, peer, err);
+    msg->peer = peer;
+    if (impl->taken != NULL)
+        impl->taken(sock->pattern, peer, msg);
+    err = decide(sock, peer, msg);
+    if (err == SB_EAGAIN)
+        return set_aside(sock, msg);
+    if (err != SB_OK) {
+        sb__peer_drop(peer, SB_DROP_SCRIPT, 1);
+        sb__abandon(sock, peer);
+    }
+    return SB_OK;
+}
+
+static sb_err enqueue(sb_peer *peer, const sb_msg *msg)
+{
+    if (sb__queue_push(&peer->in, msg) != SB_OK)
+        sb__peer_drop(peer, SB_DROP_LOST, 1);
+    sb__fair_update(peer);
+    return sb__queue_full(&peer->in) ? SB_EAGAIN : SB_OK;
+}
+
+sb_err sb__deliver(sb_peer *peer, sb_msg *msg)
+{
+    sb_socket *sock = peer->socket;
+    SB_TRACE(6);
+    peer->msgs_in++;
+    peer->bytes_in += msg->wire_len;
+    bool direct = peer->in.msgs == 0 && peer->pauses == 0 && peer->held == NULL && sock->pending == NULL &&
+                  sock->events.msgs == 0 && !blocked(sock);
+    if (direct && dispatch(sock, peer, msg) == SB_OK)
+        return peer->held == NULL ? SB_OK
+                                  : SB_EAGAIN; /* its bytes wait where they are: cheaper than in a queue */
+    return enqueue(peer, msg);
+}
+
+/* ---- queued input ---- */
+
+static void after_pop(sb_peer *peer)
+{
+    sb__queue_pop(&peer->in);
+    sb__fair_update(peer);
+    if (peer->link != NULL && peer->link_data != NULL && sb__queue_low(&peer->in))
+        peer->link->input(peer);
+    else if (peer->link == NULL)
+        sb__peer_reap(peer);
+}
+
+static bool pump_pending(sb_socket *sock)
+{
+    sb_msg *msg = sock->pending;
+    sock->pending = NULL;
+    sb_peer *peer = msg->peer;
+    sb_err err = decide(sock, peer, msg);
+    if (err == SB_EAGAIN) {
+        sock->stopped = true;
+        sock->pending = msg;
+        return false;
+    }
+    sb_msg_destroy(msg);
+    return true;
+}
+
+/* Takes the first event out of its queue; NULL when there is no memory for it. */
+static sb_msg *take_event(sb_socket *sock)
+{
+    sb_msg view, *own = NULL;
+    sb_msg_init(&view);
+    if (sb__queue_peek(&sock->events, &view))
+        sb_msg_keep(&view, &own);
+    sb_msg_finish(&view);
+    if (own != NULL)
+        sb__queue_pop(&sock->events);
+    return own;
+}
+
+static bool pump_event(sb_socket *sock)
+{
+    sb_msg *own = take_event(sock); /* before the handler: it may fetch the next one itself */
+    if (own == NULL)
+        return false;
+    if (decide(sock, NULL, own) == SB_EAGAIN) {
+        sock->stopped = true;
+        sock->pending = own;
+        sock->pending_event = true;
+        return false;
+    }
+    sb_msg_destroy(own);
+    return true;
+}
+
+static bool pump_peer(sb_socket *sock)
+{
+    sb_msg msg;
+    sb_peer *peer = fair_peer(sb_list_pop(&sock->fair)); /* out of the ring while its message is looked at */
+    sb_msg_init(&msg);
+    if (!sb__queue_peek(&peer->in, &msg)) {
+        sb__fair_update(peer);
+        return false;
+    }
+    sb_err err = dispatch(sock, peer, &msg);
+    sb_msg_finish(&msg);
+    if (err == SB_EAGAIN)
+        sb__fair_update(peer);
+    else
+        after_pop(peer);
+    return err != SB_EAGAIN;
+}
+
+static bool pump_one(sb_socket *sock)
+{
+    if (blocked(sock))
+        return false;
+    if (sock->pending != NULL)
+        return pump_pending(sock);
+    if (sock->events.msgs > 0)
+        return pump_event(sock);
+    return !sb_list_empty(&sock->fair) && pump_peer(sock);
+}
+
+static void release_shown(sb_socket *sock)
+{
+    sb_peer *peer = sock->peeked;
+    sb_msg_destroy(sock->received);
+    sock->received = NULL;
+    sock->peeked = NULL;
+    if (peer != NULL)
+        after_pop(peer);
+}
+
+static void pump_run(sb__task *task)
+{
+    sb_socket *sock = (sb_socket *)((char *)task - offsetof(sb_socket, pump));
+    release_shown(sock);
+    if (!sb_list_empty(&sock->holders))
+        sb__held_release(sock);
+    if (sock->writable && sock->handler != NULL && sock->handler->on_writable != NULL && !sock->closing) {
+        sock->writable = false;
+        sock->handler->on_writable(sock->handler, sock);
+    }
+    sock->writable = false;
+    int budget = PUMP_BUDGET;
+    while (budget > 0 && pump_one(sock))
+        budget--;
+    if (budget == 0)
+        sb__pump(sock);
+}
+
+void sb__pump(sb_socket *sock)
+{
+    sb__hub_input(&sock->engine->hub, &sock->pump);
+}
+
+void sb__deliver_init(sb_socket *sock)
+{
+    sb_list_init(&sock->fair);
+    sb__queue_init(&sock->events, EVENT_LIMIT, 0);
+    sb__task_init(&sock->pump, pump_run);
+}
+
+void sb__deliver_finish(sb_socket *sock)
+{
+    sb__task_cancel(&sock->pump);
+    sb_msg_destroy(sock->received);
+    sb_msg_destroy(sock->pending);
+    sb__queue_finish(&sock->events);
+}
+
+/* A message of the pattern's own making; the oldest goes when nobody fetches them. */
+void sb__deliver_event(sb_socket *sock, const uint8_t *data, size_t len)
+{
+    sb_msg msg;
+    sb_msg_init(&msg);
+    sb_msg_push(&msg, data, len, NULL);
+    if (sb__queue_full(&sock->events)) {
+        sb__queue_pop(&sock->events);
+        sb_socket_count_drop(sock, SB_DROP_HWM);
+    }
+    if (sb__queue_push(&sock->events, &msg) != SB_OK)
+        sb_socket_count_drop(sock, SB_DROP_LOST);
+    sb__pump(sock);
+}
+
+/* ---- public ---- */
+
+void sb_socket_resume(sb_socket *sock)
+{
+    sock->stopped = false;
+    sb__pump(sock);
+}
+
+/* Shows a message that the socket itself owns. */
+static sb_err show_own(sb_socket *sock, sb_msg *own, sb_msg *out)
+{
+    sock->received = own;
+    for (uint32_t i = 0; i < own->n; i++)
+        if (sb_msg_push(out, own->frames[i].data, own->frames[i].len, own->frames[i].buf) != SB_OK)
+            return SB_ENOMEM;
+    out->envelope = own->envelope;
+    out->peer = own->peer;
+    return SB_OK;
+}
+
+static sb_err recv_event(sb_socket *sock, sb_msg *out)
+{
+    sb_msg *own = take_event(sock);
+    return own != NULL ? show_own(sock, own, out) : SB_ENOMEM;
+}
+
+static sb_err recv_peer(sb_socket *sock, sb_msg *out)
+{
+    const sb_pattern_impl *impl = sock->pattern->impl;
+    sb_peer *peer = fair_peer(sb_list_pop(&sock->fair));
+    sb_err err = SB_OK;
+    if (!sb__queue_peek(&peer->in, out))
+        err = SB_ENOMEM;
+    else if (impl->filter != NULL && (err = impl->filter(sock->pattern, peer, out)) != SB_OK)
+        err = refuse(sock, peer, err) == SB_OK ? SB_ECANCELED : SB_EAGAIN;
+    if (err == SB_OK) {
+        out->peer = peer;
+        sock->peeked = peer;
+        sb__pump(sock);
+        if (impl->taken != NULL)
+            impl->taken(sock->pattern, peer, out);
+        return SB_OK;
+    }
+    sb_msg_finish(out);
+    if (err == SB_ECANCELED)
+        after_pop(peer);
+    else
+        sb__fair_update(peer);
+    return err;
+}
+
+sb_err sb_socket_recv(sb_socket *sock, sb_msg *msg)
+{
+    const sb_pattern_impl *impl = sock->pattern->impl;
+    if (!impl->can_recv)
+        return SB_ENOTSUP;
+    release_shown(sock);
+    if (sock->pending != NULL) {
+        sb_msg *own = sock->pending;
+        sock->pending = NULL;
+        return show_own(sock, own, msg);
+    }
+    if (sock->events.msgs > 0)
+        return recv_event(sock, msg);
+    while (!sb_list_empty(&sock->fair)) {
+        sb_err err = recv_peer(sock, msg);
+        if (err != SB_ECANCELED)
+            return err;
+    }
+    return impl->out_of_turn != NULL && impl->out_of_turn(sock->pattern) ? SB_EFSM : SB_EAGAIN;
+}

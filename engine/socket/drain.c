@@ -1,0 +1,96 @@
+/* The orderly end of an engine: no more input, all that was accepted is sent or reported. */
+#include "engine/socket/internal.h"
+
+#define CHECK_EVERY (2 * SB_NS_PER_MS)
+#define CLOSE_TIME  (1 * SB_NS_PER_S) /* for the peers to end their side */
+
+typedef struct totals {
+    uint64_t sent, msgs, bytes;
+    uint32_t peers;
+    bool moving; /* something that has a consumer still waits in an in queue */
+} totals;
+
+static void add_socket(totals *t, const sb_socket *sock)
+{
+    sb_stats s;
+    sb_socket_stats(sock, &s);
+    bool consumer = sock->route != NULL || (sock->handler != NULL && sock->handler->on_msg != NULL);
+    t->sent += s.msgs_out;
+    t->msgs += s.queued_out_msgs + s.queued_in_msgs;
+    t->bytes += s.queued_out_bytes + s.queued_in_bytes;
+    t->moving |= s.queued_out_msgs > 0 || (s.queued_in_msgs > 0 && consumer && !sock->stopped);
+    SB_LIST_EACH(n, &sock->peers)
+    {
+        const sb_peer *peer = SB_LIST_ENTRY(n, sb_peer, peers);
+        t->peers += peer->out.msgs > 0;
+        t->moving |= peer->pauses > 0 || peer->held != NULL;
+    }
+}
+
+static totals count(const sb_engine *engine)
+{
+    totals t = {.moving = engine->hub.ending > 0};
+    SB_LIST_EACH(n, &engine->sockets)
+    {
+        add_socket(&t, SB_LIST_ENTRY(n, sb_socket, node));
+    }
+    return t;
+}
+
+/* All is sent or the time is over: the sums are final. Connections end in order, which takes their peers a
+ * moment. */
+static void begin_close(sb_engine *engine, uint64_t now)
+{
+    totals t = count(engine);
+    engine->drain_report = (sb_drain_report){
+        .sent_msgs = t.sent - engine->drain_sent_before,
+        .unsent_msgs = t.msgs,
+        .unsent_bytes = t.bytes,
+        .peers_with_unsent = t.peers,
+    };
+    SB_LIST_EACH(n, &engine->sockets)
+    {
+        sb__socket_abort(SB_LIST_ENTRY(n, sb_socket, node));
+    }
+    engine->drain_closing = true;
+    engine->drain_deadline = now + CLOSE_TIME;
+}
+
+static bool closed(const sb_engine *engine)
+{
+    return sb_list_empty(&engine->sockets) && engine->hub.handles == 0;
+}
+
+static void on_check(sb_timer *timer)
+{
+    sb_engine *engine = SB_LIST_ENTRY(timer, sb_engine, drain_timer);
+    uint64_t now = sb_engine_now(engine);
+    bool late = now >= engine->drain_deadline;
+    if (engine->drain_closing && (late || closed(engine))) {
+        engine->drain->on_drained(engine->drain, &engine->drain_report);
+        return;
+    }
+    if (!engine->drain_closing && (late || !count(engine).moving))
+        begin_close(engine, now);
+    sb_timer_start(engine->loop, timer, now + CHECK_EVERY);
+}
+
+void sb__drain_init(sb_engine *engine)
+{
+    sb_timer_init(&engine->drain_timer, on_check);
+}
+
+sb_err sb_engine_drain(sb_engine *engine, uint64_t deadline_ns, sb_drain *drain)
+{
+    if (engine->drain != NULL)
+        return SB_EFSM;
+    engine->drain = drain;
+    engine->drain_sent_before = count(engine).sent;
+    uint64_t now = sb_engine_now(engine);
+    engine->drain_deadline = deadline_ns > SB_NEVER - now ? SB_NEVER : now + deadline_ns;
+    SB_LIST_EACH(n, &engine->sockets)
+    {
+        sb__socket_quiesce(SB_LIST_ENTRY(n, sb_socket, node));
+    }
+    return sb_timer_start(engine->loop, &engine->drain_timer, now + CHECK_EVERY);
+}

@@ -1,0 +1,364 @@
+/* inproc: two pipes of one engine joined without bytes in between. Connect may come before bind.
+ * Before: socket.c (bind, connect). After: deliver.c of the other side. The same rules as on the wire: type
+ * matrix, HWM of both queues, subscriptions on their own lane. */
+#include "engine/socket/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOVE_BUDGET 4096 /* messages per side and turn */
+
+typedef struct channel channel;
+
+/* A subscription or cancel on its way; the control lane never counts against HWM. */
+typedef struct control {
+    struct control *next;
+    bool subscribe;
+    size_t len;
+    uint8_t topic[];
+} control;
+
+typedef struct side {
+    channel *channel;
+    struct side *other;
+    sb_peer *peer;
+    sb_peer_info info; /* what the other side learns of this one */
+    sb__task move;
+    control *controls, **controls_end;
+    bool kicked, forever;
+    char kicked_why[128];
+} side;
+
+/* A bound name, or a connect to one. */
+typedef struct inproc {
+    sb__binding base;
+    sb_list_node entry; /* of the hub: binds, or connects that wait for one */
+    sb_list channels;   /* bind: its channels */
+    channel *channel;   /* connect: the one it has */
+    sb_peer *peer;      /* connect: lives as long as the binding */
+    sb__task join;
+    bool quiet;
+} inproc;
+
+struct channel {
+    sb_list_node node;
+    inproc *server, *client;
+    side sides[2]; /* 0: the bound one's */
+};
+
+static void drop_channel(channel *ch, const side *by);
+
+static sb__hub *hub_of(const inproc *ip)
+{
+    return &ip->base.socket->engine->hub;
+}
+
+/* ---- moving ---- */
+
+static void move_controls(side *from)
+{
+    control *list = from->controls;
+    from->controls = NULL;
+    from->controls_end = &from->controls;
+    while (list != NULL) {
+        control *c = list;
+        list = c->next;
+        sb__subscribe_ask(from->other->peer, c->topic, c->len, c->subscribe);
+        free(c);
+    }
+}
+
+/* One message; false when there is none or the other side is full. */
+static bool move_one(side *from)
+{
+    sb_peer *peer = from->peer, *to = from->other->peer;
+    sb_msg msg;
+    if (peer->out.msgs == 0 || sb__queue_full(&to->in))
+        return false;
+    sb_msg_init(&msg);
+    if (!sb__queue_peek(&peer->out, &msg))
+        return false;
+    peer->msgs_out++;
+    peer->bytes_out += msg.wire_len;
+    sb__deliver(to, &msg);
+    sb_msg_finish(&msg);
+    sb__queue_pop(&peer->out);
+    return true;
+}
+
+static void move(sb__task *task)
+{
+    side *from = SB_LIST_ENTRY(task, side, move);
+    sb_socket *sock = from->peer->socket;
+    int budget = MOVE_BUDGET;
+    if (from->kicked) {
+        drop_channel(from->channel, from);
+        return;
+    }
+    move_controls(from);
+    while (budget > 0 && move_one(from))
+        budget--;
+    if (budget == 0)
+        sb__hub_input(&sock->engine->hub, &from->move);
+    sb__pipe_drained(from->peer);
+    if (from->peer->out.msgs == 0)
+        sb__socket_check(sock);
+}
+
+/* ---- what the pipe asks ---- */
+
+static void schedule(side *s)
+{
+    sb__hub_input(&s->peer->socket->engine->hub, &s->move);
+}
+
+static void link_output(sb_peer *peer)
+{
+    if (peer->link_data != NULL)
+        schedule(peer->link_data);
+}
+
+static void link_input(sb_peer *peer)
+{
+    side *s = peer->link_data;
+    if (s != NULL)
+        schedule(s->other);
+}
+
+static void link_subscribe(sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe)
+{
+    side *s = peer->link_data;
+    control *c = s != NULL ? malloc(sizeof *c + len) : NULL;
+    if (c == NULL)
+        return;
+    *c = (control){.subscribe = subscribe, .len = len};
+    memcpy(c->topic, topic, len);
+    *s->controls_end = c;
+    s->controls_end = &c->next;
+    schedule(s);
+}
+
+static void link_kick(sb_peer *peer, sb_err why, const char *detail, bool forever)
+{
+    side *s = peer->link_data;
+    if (s == NULL)
+        return;
+    s->kicked = true;
+    s->forever = forever;
+    snprintf(s->kicked_why, sizeof s->kicked_why, "%s", detail != NULL ? detail : sb_strerror(why));
+    schedule(s);
+}
+
+static const sb__link inproc_link = {
+    .output = link_output,
+    .input = link_input,
+    .subscribe = link_subscribe,
+    .kick = link_kick,
+};
+
+/* ---- joining ---- */
+
+static void side_init(channel *ch, side *s, side *other, sb_peer *peer)
+{
+    const sb__bytes *id = sb__opt_bytes(peer->socket, SB_OPT_ROUTING_ID);
+    s->channel = ch;
+    s->other = other;
+    s->peer = peer;
+    s->info = (sb_peer_info){.type = peer->socket->type,
+        .major = 3,
+        .minor = 1,
+        .identity = id->data,
+        .identity_len = (uint32_t)id->len,
+        .mechanism = "NULL"};
+    s->controls_end = &s->controls;
+    sb__task_init(&s->move, move);
+}
+
+static void side_finish(side *s)
+{
+    sb__task_cancel(&s->move);
+    while (s->controls != NULL) {
+        control *next = s->controls->next;
+        free(s->controls);
+        s->controls = next;
+    }
+}
+
+static void tell(const inproc *ip, sb_event_kind kind, sb_peer *peer, sb_err err, const char *detail)
+{
+    sb_event event = {.endpoint = ip->base.given, .address = ip->base.given, .err = err, .detail = detail};
+    event.peer = peer;
+    event.conn_id = peer != NULL ? peer->id : 0;
+    sb__event(ip->base.socket, kind, &event);
+}
+
+static sb_err bring_up(inproc *ip, side *s)
+{
+    s->peer->link = &inproc_link;
+    s->peer->link_data = s;
+    free(s->peer->address);
+    s->peer->address = strdup(ip->base.given);
+    sb_err err = sb__peer_up(s->peer, NULL, &s->other->info);
+    tell(ip, err == SB_OK ? SB_EVENT_HANDSHAKE_SUCCEEDED : SB_EVENT_PEER_REFUSED, s->peer, err,
+        err == SB_OK ? "" : sb_strerror(err));
+    return err;
+}
+
+static sb_err join(inproc *server, inproc *client)
+{
+    channel *ch = calloc(1, sizeof *ch);
+    sb_peer *peer;
+    sb_err err = ch != NULL ? sb__peer_add(server->base.socket, &peer) : SB_ENOMEM;
+    if (err != SB_OK) {
+        free(ch);
+        return err;
+    }
+    ch->server = server;
+    ch->client = client;
+    side_init(ch, &ch->sides[0], &ch->sides[1], peer);
+    side_init(ch, &ch->sides[1], &ch->sides[0], client->peer);
+    sb_list_push_back(&server->channels, &ch->node);
+    client->channel = ch;
+    err = bring_up(server, &ch->sides[0]);
+    if (err == SB_OK)
+        err = bring_up(client, &ch->sides[1]);
+    if (err != SB_OK)
+        drop_channel(ch, NULL);
+    else
+        schedule(&ch->sides[1]);
+    return err;
+}
+
+static inproc *find_bind(sb__hub *hub, const char *name)
+{
+    SB_LIST_EACH(n, &hub->inproc_binds)
+    {
+        inproc *ip = SB_LIST_ENTRY(n, inproc, entry);
+        if (strcmp(ip->base.endpoint.name, name) == 0)
+            return ip;
+    }
+    return NULL;
+}
+
+static void try_join(sb__task *task)
+{
+    inproc *client = SB_LIST_ENTRY(task, inproc, join);
+    inproc *server = find_bind(hub_of(client), client->base.endpoint.name);
+    if (client->channel != NULL || client->base.closing || server == NULL)
+        return;
+    if ((sb_type_peers(client->base.socket->type) & SB_TYPE_BIT(server->base.socket->type)) == 0) {
+        tell(client, SB_EVENT_HANDSHAKE_FAILED_PROTOCOL, NULL, SB_EPEERTYPE, sb_strerror(SB_EPEERTYPE));
+        client->base.socket->handshake_failures[SB_CAUSE_PEER_TYPE]++;
+        return;
+    }
+    sb_list_remove(&client->entry);
+    join(server, client);
+}
+
+/* ---- parting ---- */
+
+static void wait_again(inproc *client)
+{
+    sb_list_push_back(&hub_of(client)->inproc_waiting, &client->entry);
+    sb__hub_input(hub_of(client), &client->join);
+}
+
+/* `by`: the side that wanted it (kick), NULL for a socket's close. */
+static void drop_channel(channel *ch, const side *by)
+{
+    inproc *client = ch->client;
+    sb_peer *served = ch->sides[0].peer;
+    const char *why = by != NULL ? by->kicked_why : "closed";
+    bool again = !client->base.closing && !client->quiet && !(by != NULL && by->forever);
+    sb_list_remove(&ch->node);
+    client->channel = NULL;
+    tell(ch->server, SB_EVENT_DISCONNECTED, served, SB_ECLOSED, why);
+    tell(client, SB_EVENT_DISCONNECTED, client->peer, SB_ECLOSED, why);
+    served->link_data = NULL;
+    sb__peer_down(client->peer, true);
+    sb__peer_down(served, false);
+    side_finish(&ch->sides[0]);
+    side_finish(&ch->sides[1]);
+    free(ch);
+    if (again)
+        wait_again(client);
+}
+
+static void quiesce(sb__binding *b)
+{
+    inproc *ip = (inproc *)b;
+    ip->quiet = true;
+    if (b->bind)
+        sb_list_remove(&ip->entry);
+}
+
+static void close_binding(sb__binding *b)
+{
+    inproc *ip = (inproc *)b;
+    quiesce(b);
+    b->closing = true;
+    sb_list_remove(&ip->entry);
+    sb__task_cancel(&ip->join);
+    while (!sb_list_empty(&ip->channels))
+        drop_channel(SB_LIST_ENTRY(sb_list_first(&ip->channels), channel, node), NULL);
+    if (ip->channel != NULL)
+        drop_channel(ip->channel, NULL);
+    if (ip->peer != NULL)
+        sb__peer_down(ip->peer, false);
+    sb__binding_free(b);
+    free(ip);
+}
+
+static const sb__binding_impl inproc_impl = {.close = close_binding, .quiesce = quiesce};
+
+static inproc *create(sb_socket *sock, const sb__endpoint *ep, const char *given, bool bind)
+{
+    inproc *ip = calloc(1, sizeof *ip);
+    if (ip == NULL)
+        return NULL;
+    sb__binding_init(&ip->base, &inproc_impl, sock, ep, given, bind);
+    sb_list_init(&ip->channels);
+    sb_list_node_init(&ip->entry);
+    sb__task_init(&ip->join, try_join);
+    return ip;
+}
+
+sb_err sb__inproc_bind(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap)
+{
+    sb__hub *hub = &sock->engine->hub;
+    inproc *ip = find_bind(hub, ep->name) == NULL ? create(sock, ep, given, true) : NULL;
+    if (ip == NULL) {
+        if (err != NULL && cap > 0)
+            snprintf(err, cap, "cannot bind %s: %s", given, sb_strerror(SB_EADDRINUSE));
+        return SB_EADDRINUSE;
+    }
+    ip->base.resolved = strdup(given);
+    free(sock->last_endpoint);
+    sock->last_endpoint = strdup(given);
+    sb_list_push_back(&hub->inproc_binds, &ip->entry);
+    SB_LIST_EACH(n, &hub->inproc_waiting)
+    {
+        sb__hub_input(hub, &SB_LIST_ENTRY(n, inproc, entry)->join);
+    }
+    return SB_OK;
+}
+
+sb_err sb__inproc_connect(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap)
+{
+    inproc *ip = create(sock, ep, given, false);
+    sb_err code = ip != NULL ? sb__peer_add(sock, &ip->peer) : SB_ENOMEM;
+    if (code == SB_OK) {
+        ip->peer->link = &inproc_link;
+        code = sb__opt(sock, SB_OPT_IMMEDIATE) ? SB_OK : sb__peer_attach(ip->peer);
+    }
+    if (code == SB_OK) {
+        wait_again(ip);
+        return SB_OK;
+    }
+    if (err != NULL && cap > 0)
+        snprintf(err, cap, "cannot connect %s: %s", given, sb_strerror(code));
+    if (ip != NULL)
+        close_binding(&ip->base);
+    return code;
+}

@@ -1,0 +1,185 @@
+/* The socket side's own structures: engine, socket, endpoints, held messages. Private to engine/socket. */
+#ifndef SB_SOCKET_INTERNAL_H
+#define SB_SOCKET_INTERNAL_H
+
+#include "engine/base/list.h"
+#include "engine/base/map.h"
+#include "engine/pattern/pattern.h"
+#include "engine/pattern/pool.h"
+#include "engine/socket.h"
+#include "engine/transport/conn.h"
+#include "engine/transport/endpoint.h"
+#include "engine/transport/hub.h"
+
+struct sb_engine {
+    sb__hub hub;
+    sb_loop *loop;
+    bool own_loop;
+    sb_host *host;
+    char notice[160];
+    sb__pool *pool; /* chunks of all queues */
+    sb_list sockets;
+    uint32_t nsockets;
+    sb_socket *dead_letter;
+    sb__budget budget; /* what all peers' queues hold */
+    bool aborting;     /* destroy: nobody waits for peers any more */
+    sb_list shells;    /* closed sockets that route rows still name */
+    struct sb_drain *drain;
+    sb_timer drain_timer;
+    sb_drain_report drain_report;
+    uint64_t drain_sent_before, drain_deadline;
+    bool drain_closing;
+};
+
+/* A message that waits for room at its target; its source peer is not read meanwhile. */
+typedef struct sb__held {
+    sb_list_node waiting;  /* in the target's list */
+    struct sb__held *next; /* of the same source peer */
+    sb_peer *from;
+    sb_socket *to;
+    sb_msg *msg;
+} sb__held;
+
+/* One bind or connect of a socket. */
+typedef struct sb__binding sb__binding;
+typedef struct sb__binding_impl {
+    void (*close)(sb__binding *b); /* stops for good; frees itself when its last handle is closed */
+    /* Linger and drain: no new connections; what is queued still goes. */
+    void (*quiesce)(sb__binding *b);
+} sb__binding_impl;
+
+struct sb__binding {
+    const sb__binding_impl *impl;
+    sb_list_node node; /* of the socket's list */
+    sb_socket *socket;
+    sb__endpoint endpoint;
+    char *given, *resolved; /* as in bind()/connect(), and as it really is */
+    bool bind;
+    bool closing;
+    bool leaving; /* unbind or disconnect was asked; done at the turn's end */
+};
+
+/* Every option's value; numbers by row of the table, strings apart. */
+#define SB__OPTIONS 64
+typedef struct sb__bytes {
+    uint8_t *data;
+    size_t len;
+} sb__bytes;
+
+struct sb_socket {
+    sb_engine *engine;
+    sb_list_node node;
+    char *name;
+    sb_type type;
+    sb_pattern *pattern;
+    sb__pattern_options popts;
+    sb_handler *handler;
+    void *data;
+    sb_route *route;
+    int64_t numbers[SB__OPTIONS];
+    sb__bytes strings[SB__OPTIONS];
+    sb_list bindings;
+    char *last_endpoint;
+
+    sb_list peers;         /* all, also those whose connection is gone and whose in queue is not empty */
+    sb_map by_id;          /* the same, by number */
+    uint32_t npeers;       /* ready ones */
+    sb_list fair;          /* peers with queued incoming messages, whose turn it is first */
+    sb_list holders;       /* sb__held that wait for room here */
+    sb_list subscriptions; /* waiting for a late answer */
+    uint32_t nsubscriptions;
+    sb__queue events; /* messages that no peer sent (XPUB's subscriptions) */
+    sb__task pump;
+    bool stopped;       /* the handler said SB_EAGAIN */
+    bool pattern_waits; /* the pattern said SB_EAGAIN (filter) */
+    bool want_writable; /* a send said SB_EAGAIN */
+    bool writable;      /* tell the handler that one may work now */
+    sb_msg *pending;    /* a message the handler did not take; first in line */
+    bool pending_event; /* ... that no peer sent */
+    sb_msg *received;   /* what the last recv showed, if it is our own copy */
+    sb_peer *peeked;    /* whose first message the last recv showed */
+
+    bool closing, closed;
+    bool draining;    /* takes no input any more */
+    bool linger_over; /* what is not sent by now is lost */
+    bool cutting;     /* the bindings are told to close */
+    sb_timer linger;
+    sb__task finish;
+    uint64_t handshake_failures[SB_CAUSE_COUNT];
+    uint64_t msgs_in, msgs_out, bytes_in, bytes_out, dropped[SB_DROP_COUNT]; /* of peers that are gone */
+};
+
+/* options.c side */
+int64_t sb__opt(const sb_socket *sock, sb_opt opt);
+const sb__bytes *sb__opt_bytes(const sb_socket *sock, sb_opt opt);
+void sb__opt_clear(sb_socket *sock, sb_opt opt); /* a string option */
+void sb__options_init(sb_socket *sock);
+void sb__options_finish(sb_socket *sock);
+void sb__session_config(const sb_socket *sock, bool accepted, sb_session_config *out);
+void sb__sockopts(const sb_socket *sock, sb_sockopts *out);
+
+/* peers.c */
+sb_err sb__peer_add(sb_socket *sock, sb_peer **out);
+sb_err sb__peer_attach(sb_peer *peer); /* before its connection is up: it can be queued to */
+/* The connection of a peer is up or gone; `reconnects`: the peer stays. */
+sb_err sb__peer_up(sb_peer *peer, sb__conn *conn, const sb_peer_info *info);
+void sb__peer_down(sb_peer *peer, bool reconnects);
+/* Frees a peer that is down and has nothing left to deliver; else it stays until it has. */
+void sb__peer_reap(sb_peer *peer);
+void sb__peer_drop(sb_peer *peer, sb_drop why, uint64_t n);
+
+/* deliver.c */
+sb_err sb__deliver(sb_peer *peer, sb_msg *msg);
+void sb__deliver_init(sb_socket *sock);
+void sb__deliver_finish(sb_socket *sock);
+void sb__abandon(sb_socket *sock, sb_peer *peer); /* nobody will answer the message it sent */
+void sb__deliver_event(sb_socket *sock, const uint8_t *data, size_t len);
+void sb__fair_update(
+    sb_peer *peer);             /* in the fair ring exactly while it has messages that may be delivered */
+void sb__pump(sb_socket *sock); /* queued input goes on at the end of the turn */
+
+/* forward.c */
+void sb__held_release(sb_socket *to);       /* room at `to` */
+void sb__held_forget_target(sb_socket *to); /* it closes: to the dead letters */
+void sb__held_forget_peer(sb_peer *from);   /* its socket closes */
+sb_err sb__route_run(sb_socket *sock, sb_peer *peer, sb_msg *msg);
+
+/* deadletter.c */
+bool sb__dead_letter_to(sb_socket *to, sb_socket *sock, sb_peer *peer, const sb_msg *msg, const char *reason,
+    const char *where, sb_drop drop);
+
+/* subscription.c */
+sb_err sb__subscribe_ask(sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
+void sb__subscriptions_forget(sb_peer *peer);
+void sb__subscriptions_finish(sb_socket *sock);
+
+/* monitor.c */
+void sb__event(sb_socket *sock, sb_event_kind kind, const sb_event *event);
+void sb__event_conn(sb_socket *sock, sb_event_kind kind, const sb__binding *b, const sb__conn *conn,
+    sb_err err, const char *detail);
+
+/* listener.c, dialer.c, inproc.c: one way to reach peers each */
+sb_err sb__listener_create(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
+sb_err sb__dialer_create(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
+sb_err sb__inproc_bind(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
+sb_err sb__inproc_connect(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
+/* What listener and dialer do alike: tell why a connection ended; end one that its socket closes (in order
+ * where all is sent). */
+void sb__conn_tell_end(sb_socket *sock, const sb__binding *b, sb__conn *conn, const sb__conn_end *end);
+void sb__conn_end_for(sb__conn *conn, sb_socket *sock);
+void sb__conn_quiesce_for(sb__conn *conn, sb_socket *sock);
+void sb__conn_all_sent(sb_peer *peer); /* the drained slot */
+
+/* socket.c */
+void sb__binding_init(sb__binding *b, const sb__binding_impl *impl, sb_socket *sock, const sb__endpoint *ep,
+    const char *given, bool bind);
+void sb__binding_free(sb__binding *b);  /* out of the socket's list; memory of the binding is the caller's */
+void sb__socket_check(sb_socket *sock); /* linger: is everything sent? closed: is everything gone? */
+void sb__socket_quiesce(sb_socket *sock);
+void sb__socket_abort(sb_socket *sock); /* closes without linger */
+void sb__shells_finish(sb_engine *engine);
+
+/* drain.c */
+void sb__drain_init(sb_engine *engine);
+
+#endif

@@ -1,0 +1,268 @@
+/* Listeners: bound tcp and ipc endpoints and the connections that came in.
+ * Before: socket.c (bind), the backend (accepts). After: transport/conn.c, peers.c. */
+#include "engine/socket/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+typedef struct listener {
+    sb__binding base;
+    sb_listener *ln; /* NULL once closed */
+    bool accepting;
+    bool made_path; /* the path of an ipc endpoint is ours to remove */
+    sb_list conns;
+    uint32_t open; /* connections whose stream is not closed yet */
+} listener;
+
+static void free_if_done(listener *l)
+{
+    if (!l->base.closing || l->ln != NULL || l->open > 0)
+        return;
+    sb__binding_free(&l->base);
+    free(l);
+}
+
+/* ---- connections ---- */
+
+static sb_err conn_ready(sb__conn *conn, const sb_peer_info *info)
+{
+    listener *l = conn->owner_data;
+    sb_socket *sock = l->base.socket;
+    sb_peer *peer;
+    sb_err err = sb__peer_add(sock, &peer);
+    if (err != SB_OK)
+        return err;
+    conn->peer = peer;
+    err = sb__peer_up(peer, conn, info);
+    if (err == SB_OK) {
+        sb__event_conn(sock, SB_EVENT_HANDSHAKE_SUCCEEDED, &l->base, conn, SB_OK, "");
+        return SB_OK;
+    }
+    sb__event_conn(sock, SB_EVENT_PEER_REFUSED, &l->base, conn, err, sb_strerror(err));
+    conn->peer = NULL;
+    sb__peer_down(peer, false);
+    return err;
+}
+
+static void conn_gone(sb__conn *conn, const sb__conn_end *end)
+{
+    listener *l = conn->owner_data;
+    sb__conn_tell_end(l->base.socket, &l->base, conn, end);
+    sb_list_remove(&conn->node);
+    if (conn->peer != NULL)
+        sb__peer_down(conn->peer, false);
+    sb__socket_check(l->base.socket);
+}
+
+static void conn_closed(sb__conn *conn)
+{
+    listener *l = conn->owner_data;
+    l->base.socket->engine->hub.peers--;
+    l->open--;
+    free_if_done(l);
+}
+
+static const sb__conn_owner listener_conns = {
+    .ready = conn_ready,
+    .message = sb__deliver,
+    .subscribe = sb__subscribe_ask,
+    .drained = sb__conn_all_sent,
+    .gone = conn_gone,
+    .closed = conn_closed,
+};
+
+/* ---- accepting ---- */
+
+static void refused_closed(sb_stream *st)
+{
+    sb__hub *hub = st->data;
+    hub->handles--;
+}
+
+static const sb_stream_events refused_events = {.on_closed = refused_closed};
+
+static void refuse(listener *l, sb_stream *st, const char *why)
+{
+    sb__hub *hub = &l->base.socket->engine->hub;
+    st->data = hub;
+    st->events = &refused_events;
+    hub->handles++;
+    sb_stream_close(st);
+    sb__event_conn(l->base.socket, SB_EVENT_PEER_REFUSED, &l->base, NULL, SB_EREFUSED, why);
+}
+
+static char *address_of(const sb_stream *st)
+{
+    sb_addr addr;
+    char text[256] = "";
+    if (sb_stream_peer_addr(st, &addr) == SB_OK)
+        sb__endpoint_format(&addr, text, sizeof text);
+    return strdup(text);
+}
+
+static void on_accept(sb_listener *ln, sb_stream *st)
+{
+    listener *l = ln->data;
+    sb_socket *sock = l->base.socket;
+    sb__hub *hub = &sock->engine->hub;
+    sb_session_config cfg;
+    sb__conn *conn;
+    if (hub->max_peers != 0 && hub->peers >= hub->max_peers) {
+        refuse(l, st, "max_peers is reached");
+        return;
+    }
+    sb__session_config(sock, true, &cfg);
+    if (sb__conn_create(hub, st, &cfg, NULL, &listener_conns, l, &conn) != SB_OK) {
+        refuse(l, st, "out of memory");
+        return;
+    }
+    hub->handles++;
+    hub->peers++;
+    l->open++;
+    conn->address = address_of(st);
+    sb_list_push_back(&l->conns, &conn->node);
+    sb__event_conn(sock, SB_EVENT_ACCEPTED, &l->base, conn, SB_OK, "");
+    sb__conn_start(conn);
+}
+
+static void on_error(sb_listener *ln, sb_err err)
+{
+    listener *l = ln->data;
+    sb_engine_log(l->base.socket->engine, SB_LOG_WARN, "socket %s: accept on %s failed: %s; trying again",
+        l->base.socket->name, l->base.resolved, sb_strerror(err));
+    sb__event_conn(l->base.socket, SB_EVENT_ACCEPT_FAILED, &l->base, NULL, err, sb_strerror(err));
+}
+
+static void on_closed(sb_listener *ln)
+{
+    listener *l = ln->data;
+    l->base.socket->engine->hub.handles--;
+    l->ln = NULL;
+    free_if_done(l);
+}
+
+static const sb_listener_events listener_events = {
+    .on_accept = on_accept,
+    .on_error = on_error,
+    .on_closed = on_closed,
+};
+
+/* ---- binding ---- */
+
+/* A socket file that nobody listens on any more is in the way: remove it (libzmq removes any). */
+static bool remove_stale(const sb_addr *addr)
+{
+    const struct sockaddr_un *un = (const struct sockaddr_un *)&addr->ss;
+    if (un->sun_family != AF_UNIX || un->sun_path[0] == '\0')
+        return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
+    bool dead = connect(fd, (const struct sockaddr *)un, addr->len) != 0 && errno == ECONNREFUSED;
+    close(fd);
+    return dead && unlink(un->sun_path) == 0;
+}
+
+static sb_err listen_on(listener *l, const sb_addr *addr)
+{
+    sb_engine *engine = l->base.socket->engine;
+    sb_host *host = engine->host;
+    sb_sockopts opts;
+    int fd = host != NULL && host->listen_fd != NULL ? host->listen_fd(host, l->base.given) : -1;
+    if (fd >= 0)
+        return sb_loop_adopt_listener(engine->loop, fd, false, &listener_events, l, &l->ln);
+    sb__sockopts(l->base.socket, &opts);
+    sb_err err = sb_loop_listen(engine->loop, addr, &opts, &listener_events, l, &l->ln);
+    if (err == SB_EADDRINUSE && remove_stale(addr))
+        err = sb_loop_listen(engine->loop, addr, &opts, &listener_events, l, &l->ln);
+    l->made_path = err == SB_OK && addr->ss.ss_family == AF_UNIX;
+    return err;
+}
+
+static sb_err local_address(const sb_socket *sock, sb__endpoint *ep, sb_addr *addr)
+{
+    if (ep->kind == SB__ENDPOINT_TCP)
+        return sb__endpoint_local(ep->host, ep->any_host, ep->port, sb__opt(sock, SB_OPT_IPV6), addr);
+    if (ep->any_path && !ep->abstract)
+        snprintf(ep->name, sizeof ep->name, "/tmp/signalbox-%d-%08x.sock", (int)getpid(),
+            sb__hub_random(&sock->engine->hub));
+    return sb__endpoint_unix(ep, addr);
+}
+
+static void note_address(listener *l)
+{
+    sb_addr addr;
+    char text[256] = "";
+    sb_socket *sock = l->base.socket;
+    if (sb_listener_addr(l->ln, &addr) == SB_OK)
+        sb__endpoint_format(&addr, text, sizeof text);
+    l->base.resolved = strdup(text[0] != '\0' ? text : l->base.given);
+    free(sock->last_endpoint);
+    sock->last_endpoint = strdup(l->base.resolved != NULL ? l->base.resolved : "");
+}
+
+static void close_path(listener *l)
+{
+    if (l->made_path && !l->base.endpoint.abstract &&
+        strcmp(sb_engine_backend(l->base.socket->engine), "fake") != 0)
+        unlink(l->base.endpoint.name);
+    l->made_path = false;
+}
+
+static void quiesce(sb__binding *b)
+{
+    listener *l = (listener *)b;
+    if (l->accepting) {
+        close_path(l);
+        sb_listener_close(l->ln);
+    }
+    l->accepting = false;
+    SB_LIST_EACH(n, &l->conns)
+    {
+        sb__conn_quiesce_for(SB_LIST_ENTRY(n, sb__conn, node), b->socket);
+    }
+}
+
+static void close_binding(sb__binding *b)
+{
+    listener *l = (listener *)b;
+    quiesce(b);
+    b->closing = true;
+    SB_LIST_EACH_SAFE(n, after, &l->conns)
+    {
+        sb__conn_end_for(SB_LIST_ENTRY(n, sb__conn, node), b->socket);
+    }
+    free_if_done(l);
+}
+
+static const sb__binding_impl listener_impl = {.close = close_binding, .quiesce = quiesce};
+
+sb_err sb__listener_create(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap)
+{
+    sb_addr addr;
+    listener *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return SB_ENOMEM;
+    sb__binding_init(&l->base, &listener_impl, sock, ep, given, true);
+    sb_list_init(&l->conns);
+    sb_err code = local_address(sock, &l->base.endpoint, &addr);
+    if (code == SB_OK)
+        code = listen_on(l, &addr);
+    if (code != SB_OK) {
+        if (err != NULL && cap > 0)
+            snprintf(err, cap, "cannot bind %s: %s", given, sb_strerror(code));
+        sb__event_conn(sock, SB_EVENT_BIND_FAILED, &l->base, NULL, code, sb_strerror(code));
+        sb__binding_free(&l->base);
+        free(l);
+        return code;
+    }
+    sock->engine->hub.handles++;
+    l->accepting = true;
+    note_address(l);
+    sb__event_conn(sock, SB_EVENT_LISTENING, &l->base, NULL, SB_OK, "");
+    return SB_OK;
+}

@@ -1,0 +1,161 @@
+/* The option table: one row per option, libzmq's names, numbers and defaults (zmq_setsockopt(3)). C, scripts
+ * and docs read it. Knows no socket. */
+#include "engine/option.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define BITS(a)     SB_TYPE_BIT(a)
+#define ROUTERS     BITS(SB_ROUTER)
+#define SUBSCRIBERS (BITS(SB_SUB) | BITS(SB_XSUB))
+#define PUBLISHERS  (BITS(SB_PUB) | BITS(SB_XPUB))
+#define FOREVER     INT32_MAX
+#define INT(o, n, d, lo, hi, t, text)                                                                        \
+    {                                                                                                        \
+        .opt = o, .name = n, .kind = SB_OPT_INT, .def = d, .min = lo, .max = hi, .types = t,                 \
+        .settable = true, .gettable = true, .doc = text                                                      \
+    }
+#define BOOL(o, n, d, t, text)                                                                               \
+    {                                                                                                        \
+        .opt = o, .name = n, .kind = SB_OPT_BOOL, .def = d, .min = 0, .max = 1, .types = t,                  \
+        .settable = true, .gettable = true, .doc = text                                                      \
+    }
+#define MS(o, n, d, lo, hi, text)                                                                            \
+    {                                                                                                        \
+        .opt = o, .name = n, .kind = SB_OPT_MS, .def = d, .min = lo, .max = hi, .settable = true,            \
+        .gettable = true, .doc = text                                                                        \
+    }
+#define SIZE(o, n, d, lo, hi, text)                                                                          \
+    {                                                                                                        \
+        .opt = o, .name = n, .kind = SB_OPT_SIZE, .def = d, .min = lo, .max = hi, .settable = true,          \
+        .gettable = true, .doc = text                                                                        \
+    }
+#define BYTES(o, n, lo, hi, t, set, get, text)                                                               \
+    {                                                                                                        \
+        .opt = o, .name = n, .kind = SB_OPT_BYTES, .min = lo, .max = hi, .types = t, .settable = set,        \
+        .gettable = get, .doc = text                                                                         \
+    }
+
+/* min and max of a BYTES row are lengths. */
+static const sb_opt_row table[] = {
+    BYTES(SB_OPT_ROUTING_ID, "routing_id", 1, 255, BITS(SB_REQ) | BITS(SB_DEALER) | BITS(SB_ROUTER), true,
+        true, "identity announced to the peer; not NUL-led"),
+    BYTES(SB_OPT_SUBSCRIBE, "subscribe", 0, 65536, SUBSCRIBERS, true, false, "adds a subscription"),
+    BYTES(SB_OPT_UNSUBSCRIBE, "unsubscribe", 0, 65536, SUBSCRIBERS, true, false, "removes a subscription"),
+    SIZE(SB_OPT_SNDBUF, "sndbuf", -1, -1, INT32_MAX, "kernel send buffer, -1: the kernel's choice"),
+    SIZE(SB_OPT_RCVBUF, "rcvbuf", -1, -1, INT32_MAX, "kernel receive buffer, -1: the kernel's choice"),
+    MS(SB_OPT_LINGER, "linger", -1, -1, FOREVER, "how long close waits for queued messages, -1: for ever"),
+    MS(SB_OPT_RECONNECT_IVL, "reconnect_ivl", 100, -1, FOREVER, "first wait before reconnecting, -1: never"),
+    INT(SB_OPT_BACKLOG, "backlog", 100, 0, 65535, 0, "pending connections of a listening socket"),
+    MS(SB_OPT_RECONNECT_IVL_MAX, "reconnect_ivl_max", 0, 0, FOREVER,
+        "the wait doubles up to this, 0: it stays at reconnect_ivl"),
+    SIZE(SB_OPT_MAXMSGSIZE, "maxmsgsize", -1, -1, INT64_MAX, "largest frame accepted, -1: no limit"),
+    INT(SB_OPT_SNDHWM, "sndhwm", 1000, 0, INT32_MAX, 0, "messages queued to a peer, 0: no limit"),
+    INT(SB_OPT_RCVHWM, "rcvhwm", 1000, 0, INT32_MAX, 0, "messages queued from a peer, 0: no limit"),
+    MS(SB_OPT_RCVTIMEO, "rcvtimeo", -1, -1, FOREVER, "default timeout of recv in tasks, -1: none"),
+    MS(SB_OPT_SNDTIMEO, "sndtimeo", -1, -1, FOREVER, "default timeout of send in tasks, -1: none"),
+    BYTES(SB_OPT_LAST_ENDPOINT, "last_endpoint", 0, 0, 0, false, true, "the last bind, resolved"),
+    BOOL(SB_OPT_ROUTER_MANDATORY, "router_mandatory", 0, ROUTERS,
+        "an unroutable message is an error instead of a drop"),
+    INT(SB_OPT_TCP_KEEPALIVE, "tcp_keepalive", -1, -1, 1, 0, "SO_KEEPALIVE, -1: the kernel's choice"),
+    INT(SB_OPT_TCP_KEEPALIVE_CNT, "tcp_keepalive_cnt", -1, -1, INT32_MAX, 0, "TCP_KEEPCNT"),
+    INT(SB_OPT_TCP_KEEPALIVE_IDLE, "tcp_keepalive_idle", -1, -1, INT32_MAX, 0, "TCP_KEEPIDLE, seconds"),
+    INT(SB_OPT_TCP_KEEPALIVE_INTVL, "tcp_keepalive_intvl", -1, -1, INT32_MAX, 0, "TCP_KEEPINTVL, seconds"),
+    BOOL(SB_OPT_IMMEDIATE, "immediate", 0, 0, "queue only to completed connections"),
+    BOOL(SB_OPT_XPUB_VERBOSE, "xpub_verbose", 0, BITS(SB_XPUB), "pass duplicate subscriptions up"),
+    BOOL(SB_OPT_IPV6, "ipv6", 0, 0, "resolve and bind IPv6 too"),
+    INT(SB_OPT_MECHANISM, "mechanism", 0, 0, 0, 0, "security mechanism in use: 0 is NULL"),
+    BOOL(SB_OPT_PROBE_ROUTER, "probe_router", 0, BITS(SB_REQ) | BITS(SB_DEALER) | BITS(SB_ROUTER),
+        "send an empty message to every new peer"),
+    BOOL(SB_OPT_REQ_CORRELATE, "req_correlate", 0, BITS(SB_REQ), "number requests and match replies"),
+    BOOL(SB_OPT_REQ_RELAXED, "req_relaxed", 0, BITS(SB_REQ), "allow a request while one is open"),
+    BOOL(SB_OPT_CONFLATE, "conflate", 0,
+        PUBLISHERS | SUBSCRIBERS | BITS(SB_PUSH) | BITS(SB_PULL) | BITS(SB_DEALER),
+        "keep only the last message"),
+    BOOL(SB_OPT_ROUTER_HANDOVER, "router_handover", 0, ROUTERS, "a new peer takes over a routing id in use"),
+    INT(SB_OPT_TOS, "tos", 0, 0, 255, 0, "IP type of service"),
+    BYTES(SB_OPT_CONNECT_ROUTING_ID, "connect_routing_id", 1, 255, ROUTERS, true, false,
+        "routing id of the peer of the next connect"),
+    MS(SB_OPT_HANDSHAKE_IVL, "handshake_ivl", 30000, 0, FOREVER, "limit of the whole handshake, 0: none"),
+    BOOL(SB_OPT_XPUB_NODROP, "xpub_nodrop", 0, PUBLISHERS, "a full subscriber is an error instead of a drop"),
+    BOOL(SB_OPT_XPUB_MANUAL, "xpub_manual", 0, BITS(SB_XPUB), "subscriptions wait for on_subscribe"),
+    BYTES(SB_OPT_XPUB_WELCOME_MSG, "xpub_welcome_msg", 0, 65536, PUBLISHERS, true, true,
+        "sent to every new subscriber"),
+    BOOL(SB_OPT_INVERT_MATCHING, "invert_matching", 0, PUBLISHERS | SUBSCRIBERS, "send what does not match"),
+    MS(SB_OPT_HEARTBEAT_IVL, "heartbeat_ivl", 0, 0, FOREVER, "time between PINGs, 0: none"),
+    MS(SB_OPT_HEARTBEAT_TTL, "heartbeat_ttl", 0, 0, 6553599, "time the peer may wait for us, 0: unset"),
+    MS(SB_OPT_HEARTBEAT_TIMEOUT, "heartbeat_timeout", -1, -1, FOREVER,
+        "silence after a PING that ends the connection, -1: heartbeat_ivl"),
+    BOOL(SB_OPT_XPUB_VERBOSER, "xpub_verboser", 0, BITS(SB_XPUB),
+        "pass duplicate subscriptions and unsubscriptions up"),
+    MS(SB_OPT_CONNECT_TIMEOUT, "connect_timeout", 0, 0, FOREVER, "limit of a connect, 0: the kernel's"),
+    MS(SB_OPT_TCP_MAXRT, "tcp_maxrt", 0, 0, FOREVER, "TCP_USER_TIMEOUT, 0: the kernel's"),
+    BYTES(SB_OPT_BINDTODEVICE, "bindtodevice", 0, 15, 0, true, true, "SO_BINDTODEVICE"),
+    SIZE(SB_OPT_SNDHWM_BYTES, "sndhwm_bytes", 0, 0, INT64_MAX, "octets queued to a peer, 0: no limit"),
+    SIZE(SB_OPT_RCVHWM_BYTES, "rcvhwm_bytes", 0, 0, INT64_MAX, "octets queued from a peer, 0: no limit"),
+    INT(SB_OPT_MAX_FRAMES, "max_frames", 8192, 1, INT32_MAX, 0, "frames of one message"),
+    SIZE(SB_OPT_MAX_MESSAGE, "max_message", 0, 0, INT64_MAX, "octets of one message, 0: no limit"),
+    BOOL(SB_OPT_STRICT, "strict", 1, 0, "close on frames that RFC 37 forbids and libzmq accepts"),
+};
+
+#define ROWS (sizeof table / sizeof table[0])
+
+const sb_opt_row *sb_option_table(size_t *n)
+{
+    *n = ROWS;
+    return table;
+}
+
+const sb_opt_row *sb_option_get(sb_opt opt)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        if (table[i].opt == opt)
+            return &table[i];
+    return NULL;
+}
+
+/* Edit distance of two short names (Levenshtein, two rows). */
+static size_t distance(const char *a, size_t alen, const char *b, size_t blen)
+{
+    size_t prev[64], cur[64];
+    if (alen >= 64 || blen >= 64)
+        return 64;
+    for (size_t j = 0; j <= blen; j++)
+        prev[j] = j;
+    for (size_t i = 1; i <= alen; i++) {
+        cur[0] = i;
+        for (size_t j = 1; j <= blen; j++) {
+            size_t best = prev[j - 1] + (a[i - 1] != b[j - 1]);
+            best = prev[j] + 1 < best ? prev[j] + 1 : best;
+            cur[j] = cur[j - 1] + 1 < best ? cur[j - 1] + 1 : best;
+        }
+        memcpy(prev, cur, sizeof prev);
+    }
+    return prev[blen];
+}
+
+static const char *nearest(const char *name, size_t len)
+{
+    const char *best = NULL;
+    size_t best_distance = 4; /* further away is no help */
+    for (size_t i = 0; i < ROWS; i++) {
+        size_t d = distance(name, len, table[i].name, strlen(table[i].name));
+        if (d < best_distance) {
+            best_distance = d;
+            best = table[i].name;
+        }
+    }
+    return best;
+}
+
+const sb_opt_row *sb_option_find(const char *name, size_t len, const char **near)
+{
+    if (near != NULL)
+        *near = NULL;
+    for (size_t i = 0; i < ROWS; i++)
+        if (strlen(table[i].name) == len && memcmp(table[i].name, name, len) == 0)
+            return &table[i];
+    if (near != NULL)
+        *near = nearest(name, len);
+    return NULL;
+}

@@ -1,0 +1,222 @@
+/* Peers of a socket: their making, their coming and going, what scripts and hosts may ask of them.
+ * Before: transport (a connection is up or gone). After: pattern/ (attach, ready, lost, detach). */
+#include "engine/socket/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+sb_err sb__peer_add(sb_socket *sock, sb_peer **out)
+{
+    sb_peer *peer = calloc(1, sizeof *peer);
+    if (peer == NULL)
+        return SB_ENOMEM;
+    peer->socket = sock;
+    peer->pattern = sock->pattern;
+    peer->id = ++sock->engine->hub.last_id;
+    sb__queue_init(
+        &peer->out, (uint32_t)sb__opt(sock, SB_OPT_SNDHWM), (uint64_t)sb__opt(sock, SB_OPT_SNDHWM_BYTES));
+    sb__queue_init(
+        &peer->in, (uint32_t)sb__opt(sock, SB_OPT_RCVHWM), (uint64_t)sb__opt(sock, SB_OPT_RCVHWM_BYTES));
+    peer->in.conflate = sock->popts.conflate;
+    peer->in.pool = peer->out.pool = sock->engine->pool;
+    peer->in.budget = peer->out.budget = &sock->engine->budget;
+    sb_list_node_init(&peer->active);
+    sb_list_node_init(&peer->waiting);
+    sb_err err = sb_map_add(&sock->by_id, &peer->id, sizeof peer->id, peer);
+    if (err != SB_OK) {
+        free(peer);
+        return err;
+    }
+    sb_list_push_back(&sock->peers, &peer->peers);
+    *out = peer;
+    return SB_OK;
+}
+
+static sb_err attach(sb_peer *peer)
+{
+    const sb_pattern_impl *impl = peer->pattern->impl;
+    sb_err err = SB_OK;
+    if (!peer->attached && impl->attach != NULL)
+        err = impl->attach(peer->pattern, peer);
+    peer->attached = peer->attached || err == SB_OK;
+    return err;
+}
+
+sb_err sb__peer_attach(sb_peer *peer)
+{
+    return attach(peer);
+}
+
+sb_err sb__peer_up(sb_peer *peer, sb__conn *conn, const sb_peer_info *info)
+{
+    const sb_pattern_impl *impl = peer->pattern->impl;
+    peer->info = info;
+    if (conn != NULL) {
+        peer->link = &sb__conn_link;
+        peer->link_data = conn;
+        free(peer->address);
+        peer->address = conn->address != NULL ? strdup(conn->address) : NULL;
+    }
+    sb_err err = attach(peer);
+    peer->ready = err == SB_OK;
+    if (err == SB_OK && impl->ready != NULL)
+        err = impl->ready(peer->pattern, peer);
+    peer->ready = err == SB_OK;
+    if (peer->ready)
+        peer->socket->npeers++;
+    else
+        peer->link_data = NULL;
+    return err;
+}
+
+void sb__peer_drop(sb_peer *peer, sb_drop why, uint64_t n)
+{
+    peer->dropped[why] += n;
+}
+
+static void detach(sb_peer *peer)
+{
+    if (peer->attached && peer->pattern->impl->detach != NULL)
+        peer->pattern->impl->detach(peer->pattern, peer);
+    peer->attached = false;
+    sb__peer_drop(peer, SB_DROP_LOST, sb__queue_clear(&peer->out));
+}
+
+void sb__peer_down(sb_peer *peer, bool reconnects)
+{
+    const sb_pattern_impl *impl = peer->pattern->impl;
+    sb__peer_drop(peer, SB_DROP_LOST, sb__queue_lost(&peer->out));
+    if (peer->ready)
+        peer->socket->npeers--;
+    peer->ready = false;
+    peer->link_data = NULL;
+    peer->info = NULL;
+    sb__subscriptions_forget(peer);
+    if (!reconnects || sb__opt(peer->socket, SB_OPT_IMMEDIATE)) {
+        detach(peer);
+    } else if (peer->attached && impl->lost != NULL) {
+        impl->lost(peer->pattern, peer);
+    }
+    if (!reconnects) {
+        peer->link = NULL;
+        sb__peer_reap(peer);
+    }
+}
+
+static void add_counts(sb_socket *sock, const sb_peer *peer)
+{
+    sock->msgs_in += peer->msgs_in;
+    sock->msgs_out += peer->msgs_out;
+    sock->bytes_in += peer->bytes_in;
+    sock->bytes_out += peer->bytes_out;
+    for (int i = 0; i < SB_DROP_COUNT; i++)
+        sock->dropped[i] += peer->dropped[i];
+}
+
+void sb__peer_reap(sb_peer *peer)
+{
+    sb_socket *sock = peer->socket;
+    bool keep = !sock->closing && (peer->in.msgs > 0 || peer->held != NULL || peer->pauses > 0);
+    if (peer->link != NULL || keep)
+        return;
+    if (sock->peeked == peer)
+        sock->peeked = NULL;
+    if (sock->pending != NULL && sock->pending->peer == peer)
+        sock->pending->peer = NULL;
+    if (peer->held != NULL)
+        sb__held_forget_peer(peer);
+    sb__peer_drop(peer, SB_DROP_LOST, sb__queue_clear(&peer->in));
+    sb_list_remove(&peer->waiting);
+    sb_list_remove(&peer->peers);
+    sb_map_remove(&sock->by_id, &peer->id, sizeof peer->id);
+    add_counts(sock, peer);
+    sb__queue_finish(&peer->in);
+    sb__queue_finish(&peer->out);
+    free(peer->routing_id);
+    free(peer->address);
+    free(peer);
+    sb__socket_check(sock);
+}
+
+/* ---- public ---- */
+
+void sb_peer_pause(sb_peer *peer)
+{
+    peer->pauses++;
+    sb__fair_update(peer);
+}
+
+void sb_peer_resume(sb_peer *peer)
+{
+    if (peer->pauses == 0 || --peer->pauses > 0)
+        return;
+    sb__fair_update(peer);
+    sb__pump(peer->socket);
+    if (peer->link == NULL && peer->in.msgs == 0)
+        sb__peer_reap(peer);
+}
+
+sb_err sb_peer_kick(sb_peer *peer, const char *why)
+{
+    if (peer->link == NULL || peer->link_data == NULL)
+        return SB_EHOSTUNREACH;
+    peer->link->kick(peer, SB_ECANCELED, why != NULL ? why : "kicked", true);
+    return SB_OK;
+}
+
+uint64_t sb_peer_id(const sb_peer *peer)
+{
+    return peer->id;
+}
+
+static sb_peer *peer_of(sb_list_node *node)
+{
+    return (sb_peer *)((char *)node - offsetof(sb_peer, peers));
+}
+
+sb_peer *sb_socket_find_peer(sb_socket *sock, uint64_t id)
+{
+    return sb_map_get(&sock->by_id, &id, sizeof id);
+}
+
+sb_socket *sb_peer_socket(const sb_peer *peer)
+{
+    return peer->socket;
+}
+
+const sb_peer_info *sb_peer_get_info(const sb_peer *peer)
+{
+    return peer->info;
+}
+
+const char *sb_peer_address(const sb_peer *peer)
+{
+    return peer->address != NULL ? peer->address : "";
+}
+
+const void *sb_peer_routing_id(const sb_peer *peer, size_t *len)
+{
+    *len = peer->routing_id_len;
+    return peer->routing_id;
+}
+
+const char *sb_peer_user_id(const sb_peer *peer)
+{
+    (void)peer;
+    return "";
+}
+
+uint64_t sb_peer_rtt(const sb_peer *peer)
+{
+    return peer->rtt;
+}
+
+void sb_socket_each_peer(sb_socket *sock, bool (*fn)(void *arg, sb_peer *peer), void *arg)
+{
+    sb_list_node *next;
+    for (sb_list_node *n = sb_list_first(&sock->peers); n != NULL; n = next) {
+        next = sb_list_next(&sock->peers, n);
+        if (!fn(arg, peer_of(n)))
+            return;
+    }
+}

@@ -1,0 +1,450 @@
+/* Sockets: a pattern with endpoints, a handler or a route table; their making and their orderly end.
+ * Before: hosts and scripts. After: pattern/, transport/. */
+#include "engine/socket/internal.h"
+#include "engine/trace.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what the pattern tells ---- */
+
+static void host_writable(sb_pattern *pat)
+{
+    sb_socket *sock = pat->socket;
+    if (!sock->want_writable)
+        return;
+    sock->want_writable = false;
+    sock->writable = true;
+    sb__pump(sock);
+}
+
+static void host_readable(sb_pattern *pat)
+{
+    sb_socket *sock = pat->socket;
+    sock->pattern_waits = false;
+    sb__pump(sock);
+}
+
+static void host_event(sb_pattern *pat, sb_peer *from, const uint8_t *data, size_t len)
+{
+    (void)from;
+    sb__deliver_event(pat->socket, data, len);
+}
+
+static void host_dropped(sb_pattern *pat, sb_peer *peer, sb_drop why)
+{
+    if (peer != NULL)
+        sb__peer_drop(peer, why, 1);
+    else
+        sb_socket_count_drop(pat->socket, why);
+}
+
+static const sb__pattern_host pattern_host = {
+    .writable = host_writable,
+    .readable = host_readable,
+    .event = host_event,
+    .dropped = host_dropped,
+};
+
+/* ---- the end of a socket ---- */
+
+static bool targeted(const sb_socket *by, const sb_socket *sock)
+{
+    for (size_t i = 0; by->route != NULL && i < sb_route_count(by->route); i++) {
+        const sb_route_row *row = sb_route_get(by->route, i);
+        for (uint32_t k = 0; row->action == SB_ROUTE_TO && k < row->nto; k++)
+            if (row->to[k] == sock)
+                return true;
+    }
+    return false;
+}
+
+static bool is_target(const sb_socket *sock)
+{
+    SB_LIST_EACH(n, &sock->engine->sockets)
+    {
+        if (targeted(SB_LIST_ENTRY(n, sb_socket, node), sock))
+            return true;
+    }
+    return false;
+}
+
+static void free_resources(sb_socket *sock)
+{
+    sb_engine *engine = sock->engine;
+    sb_timer_stop(engine->loop, &sock->linger);
+    sb__subscriptions_finish(sock);
+    sb__held_forget_target(sock);
+    sb__task_cancel(&sock->finish);
+    sb__deliver_finish(sock);
+    sb_route_destroy(sock->route);
+    sock->route = NULL;
+    sb__pattern_destroy(sock->pattern);
+    sock->pattern = NULL;
+    sb__options_finish(sock);
+    sb_map_finish(&sock->by_id);
+    free(sock->last_endpoint);
+    sock->last_endpoint = NULL;
+}
+
+static void free_shell(sb_socket *sock)
+{
+    free(sock->name);
+    free(sock);
+}
+
+/* Route rows elsewhere may still name the socket: then its shell stays until the engine ends. */
+static void end_socket(sb_socket *sock)
+{
+    sb_engine *engine = sock->engine;
+    sb_handler *handler = sock->handler;
+    sock->closed = true;
+    sb_list_remove(&sock->node);
+    engine->nsockets--;
+    if (engine->dead_letter == sock)
+        engine->dead_letter = NULL;
+    free_resources(sock);
+    if (handler != NULL && handler->on_closed != NULL)
+        handler->on_closed(handler, sock);
+    if (is_target(sock))
+        sb_list_push_back(&engine->shells, &sock->node);
+    else
+        free_shell(sock);
+}
+
+void sb__shells_finish(sb_engine *engine)
+{
+    while (!sb_list_empty(&engine->shells))
+        free_shell(SB_LIST_ENTRY(sb_list_pop(&engine->shells), sb_socket, node));
+}
+
+static bool all_sent(const sb_socket *sock)
+{
+    SB_LIST_EACH(n, &sock->peers)
+    {
+        if (SB_LIST_ENTRY(n, sb_peer, peers)->out.msgs > 0)
+            return false;
+    }
+    return true;
+}
+
+static void each_binding(sb_socket *sock, bool quiesce)
+{
+    SB_LIST_EACH_SAFE(n, after, &sock->bindings)
+    {
+        sb__binding *b = SB_LIST_ENTRY(n, sb__binding, node);
+        (quiesce ? b->impl->quiesce : b->impl->close)(b);
+    }
+}
+
+void sb__socket_quiesce(sb_socket *sock)
+{
+    sock->draining = true;
+    each_binding(sock, true);
+}
+
+static void close_leaving(sb_socket *sock)
+{
+    SB_LIST_EACH_SAFE(n, after, &sock->bindings)
+    {
+        sb__binding *b = SB_LIST_ENTRY(n, sb__binding, node);
+        if (b->leaving && !b->closing)
+            b->impl->close(b);
+    }
+}
+
+/* Closing goes in steps: no more input; all sent or linger over; all closed. */
+static void finish_run(sb__task *task)
+{
+    sb_socket *sock = SB_LIST_ENTRY(task, sb_socket, finish);
+    close_leaving(sock);
+    if (!sock->closing || sock->closed)
+        return;
+    if (!sock->draining) {
+        sb__held_forget_target(sock);
+        sb__socket_quiesce(sock);
+    }
+    if (!sock->cutting && (sock->linger_over || all_sent(sock))) {
+        sock->cutting = true;
+        each_binding(sock, false);
+    }
+    if (sock->cutting && sb_list_empty(&sock->bindings) && sb_list_empty(&sock->peers))
+        end_socket(sock);
+}
+
+void sb__socket_check(sb_socket *sock)
+{
+    if (sock->closing && !sock->closed)
+        sb__hub_input(&sock->engine->hub, &sock->finish);
+}
+
+static void on_linger(sb_timer *timer)
+{
+    sb_socket *sock = SB_LIST_ENTRY(timer, sb_socket, linger);
+    sock->linger_over = true;
+    sb__socket_check(sock);
+}
+
+void sb_socket_close(sb_socket *sock)
+{
+    if (sock == NULL || sock->closing)
+        return;
+    int64_t linger = sb__opt(sock, SB_OPT_LINGER);
+    sock->closing = true;
+    sock->linger_over = linger == 0;
+    if (linger > 0)
+        sb_timer_start(
+            sock->engine->loop, &sock->linger, sb_engine_now(sock->engine) + (uint64_t)linger * SB_NS_PER_MS);
+    sb__socket_check(sock);
+}
+
+void sb__socket_abort(sb_socket *sock)
+{
+    sock->closing = true;
+    sock->linger_over = true;
+    sb__socket_check(sock);
+}
+
+/* ---- making ---- */
+
+static char *auto_name(const sb_engine *engine, sb_type type)
+{
+    char name[48];
+    snprintf(name, sizeof name, "%s-%llu", sb_type_name(type), (unsigned long long)engine->hub.last_id);
+    for (char *p = name; *p != '\0'; p++)
+        *p = (char)tolower((unsigned char)*p);
+    return strdup(name);
+}
+
+static void init_lists(sb_socket *sock)
+{
+    sb_list_init(&sock->bindings);
+    sb_list_init(&sock->peers);
+    sb_map_init(&sock->by_id);
+    sb_list_init(&sock->holders);
+    sb_list_init(&sock->subscriptions);
+    sb_list_node_init(&sock->node);
+    sb__task_init(&sock->finish, finish_run);
+    sb_timer_init(&sock->linger, on_linger);
+    sb__deliver_init(sock);
+}
+
+sb_err sb_socket_create(sb_engine *engine, sb_type type, const char *name, sb_socket **out)
+{
+    if (name != NULL && sb_engine_find_socket(engine, name) != NULL)
+        return SB_EEXIST;
+    sb_socket *sock = calloc(1, sizeof *sock);
+    if (sock == NULL)
+        return SB_ENOMEM;
+    sock->engine = engine;
+    sock->type = type;
+    engine->hub.last_id++;
+    sock->name = name != NULL ? strdup(name) : auto_name(engine, type);
+    init_lists(sock);
+    sb__options_init(sock);
+    sb_err err = sock->name == NULL
+                     ? SB_ENOMEM
+                     : sb__pattern_create(type, &pattern_host, &sock->popts, sock, &sock->pattern);
+    if (err != SB_OK) {
+        sb__options_finish(sock);
+        free_shell(sock);
+        return err;
+    }
+    sb_list_push_back(&engine->sockets, &sock->node);
+    engine->nsockets++;
+    *out = sock;
+    return SB_OK;
+}
+
+/* ---- endpoints ---- */
+
+static sb_err say(char *err, size_t cap, sb_err code, const char *text)
+{
+    if (err != NULL && cap > 0)
+        snprintf(err, cap, "%s", text);
+    return code;
+}
+
+typedef sb_err (*reach)(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
+
+static sb_err reach_endpoint(
+    sb_socket *sock, const char *endpoint, reach stream, reach inproc, char *err, size_t cap)
+{
+    sb__endpoint ep;
+    if (sock->closing || sock->engine->drain != NULL)
+        return say(err, cap, SB_ECLOSED, "the socket is closing");
+    sb_err code = sb__endpoint_parse(endpoint, &ep, err, cap);
+    if (code != SB_OK)
+        return code;
+    return (ep.kind == SB__ENDPOINT_INPROC ? inproc : stream)(sock, &ep, endpoint, err, cap);
+}
+
+sb_err sb_socket_bind(sb_socket *sock, const char *endpoint, char *err, size_t cap)
+{
+    return reach_endpoint(sock, endpoint, sb__listener_create, sb__inproc_bind, err, cap);
+}
+
+sb_err sb_socket_connect(sb_socket *sock, const char *endpoint, char *err, size_t cap)
+{
+    sb_err code = reach_endpoint(sock, endpoint, sb__dialer_create, sb__inproc_connect, err, cap);
+    sb__opt_clear(sock, SB_OPT_CONNECT_ROUTING_ID); /* it was for this connect only (zmq_setsockopt(3)) */
+    return code;
+}
+
+static sb_err leave(sb_socket *sock, const char *endpoint, bool bind)
+{
+    SB_LIST_EACH(n, &sock->bindings)
+    {
+        sb__binding *b = SB_LIST_ENTRY(n, sb__binding, node);
+        bool same =
+            strcmp(b->given, endpoint) == 0 || (b->resolved != NULL && strcmp(b->resolved, endpoint) == 0);
+        if (b->bind == bind && same && !b->closing && !b->leaving) {
+            b->leaving = true; /* not now: this may be inside a callback of one of its connections */
+            sb__hub_input(&sock->engine->hub, &sock->finish);
+            return SB_OK;
+        }
+    }
+    return SB_ENOENT;
+}
+
+sb_err sb_socket_unbind(sb_socket *sock, const char *endpoint)
+{
+    return leave(sock, endpoint, true);
+}
+
+sb_err sb_socket_disconnect(sb_socket *sock, const char *endpoint)
+{
+    return leave(sock, endpoint, false);
+}
+
+const char *sb_socket_last_endpoint(const sb_socket *sock)
+{
+    return sock->last_endpoint != NULL ? sock->last_endpoint : "";
+}
+
+void sb__binding_init(sb__binding *b, const sb__binding_impl *impl, sb_socket *sock, const sb__endpoint *ep,
+    const char *given, bool bind)
+{
+    b->impl = impl;
+    b->socket = sock;
+    b->endpoint = *ep;
+    b->given = strdup(given);
+    b->bind = bind;
+    sb_list_push_back(&sock->bindings, &b->node);
+}
+
+void sb__binding_free(sb__binding *b)
+{
+    sb_socket *sock = b->socket;
+    sb_list_remove(&b->node);
+    free(b->given);
+    free(b->resolved);
+    sb__socket_check(sock);
+}
+
+/* ---- sending and subscribing ---- */
+
+sb_err sb_socket_send(sb_socket *sock, sb_msg *msg)
+{
+    if (sock->closing)
+        return SB_ECLOSED;
+    const sb_pattern_impl *impl = sock->pattern->impl;
+    if (!impl->can_send)
+        return SB_ENOTSUP;
+    SB_TRACE(10);
+    sb_err err = impl->send(sock->pattern, msg);
+    if (err == SB_EAGAIN)
+        sock->want_writable = true;
+    return err;
+}
+
+sb_err sb_socket_send_bytes(sb_socket *sock, const void *data, size_t len)
+{
+    sb_msg msg;
+    sb_msg_init(&msg);
+    msg.frames[0] = (sb_frame){.data = data, .len = len};
+    msg.n = 1;
+    return sb_socket_send(sock, &msg);
+}
+
+static sb_err subscribe(sb_socket *sock, const void *topic, size_t len, bool on)
+{
+    const sb_pattern_impl *impl = sock->pattern->impl;
+    if (impl->subscribe == NULL)
+        return SB_ENOTSUP;
+    return impl->subscribe(sock->pattern, topic, len, on);
+}
+
+sb_err sb_socket_subscribe(sb_socket *sock, const void *topic, size_t len)
+{
+    return subscribe(sock, topic, len, true);
+}
+
+sb_err sb_socket_unsubscribe(sb_socket *sock, const void *topic, size_t len)
+{
+    return subscribe(sock, topic, len, false);
+}
+
+/* ---- what a socket is ---- */
+
+sb_engine *sb_socket_engine(const sb_socket *sock)
+{
+    return sock->engine;
+}
+
+const char *sb_socket_name(const sb_socket *sock)
+{
+    return sock->name;
+}
+
+sb_type sb_socket_type(const sb_socket *sock)
+{
+    return sock->type;
+}
+
+void sb_socket_set_handler(sb_socket *sock, sb_handler *handler)
+{
+    sock->handler = handler;
+    sock->stopped = false;
+    sb__pump(sock);
+}
+
+sb_handler *sb_socket_handler(const sb_socket *sock)
+{
+    return sock->handler;
+}
+
+void sb_socket_set_data(sb_socket *sock, void *data)
+{
+    sock->data = data;
+}
+
+void *sb_socket_data(const sb_socket *sock)
+{
+    return sock->data;
+}
+
+void sb_socket_set_route(sb_socket *sock, sb_route *route)
+{
+    sb_route_destroy(sock->route);
+    sock->route = route;
+    sock->stopped = false;
+    sb__pump(sock);
+}
+
+sb_route *sb_socket_get_route(const sb_socket *sock)
+{
+    return sock->route;
+}
+
+void sb_socket_set_hops(sb_socket *sock, uint32_t hops)
+{
+    sock->popts.hops = hops;
+}
+
+uint32_t sb_socket_hops(const sb_socket *sock)
+{
+    return sock->popts.hops + (sock->type == SB_ROUTER ? 1 : 0);
+}

@@ -1,0 +1,70 @@
+/* Counters: exact, live, per peer and per socket. */
+#include "engine/socket/internal.h"
+
+#include <string.h>
+
+static const char *const drop_names[SB_DROP_COUNT] = {
+    [SB_DROP_HWM] = "hwm",
+    [SB_DROP_NO_PEER] = "no_peer",
+    [SB_DROP_NO_ROUTE] = "no_route",
+    [SB_DROP_DENIED] = "denied",
+    [SB_DROP_SCRIPT] = "script",
+    [SB_DROP_OVERSIZE] = "oversize",
+    [SB_DROP_LOST] = "lost",
+    [SB_DROP_FILTERED] = "filtered",
+};
+
+const char *sb_drop_name(sb_drop drop)
+{
+    return (unsigned)drop < SB_DROP_COUNT ? drop_names[drop] : "unknown";
+}
+
+static void add_peer(sb_stats *out, const sb_peer *peer)
+{
+    out->msgs_in += peer->msgs_in;
+    out->msgs_out += peer->msgs_out;
+    out->bytes_in += peer->bytes_in;
+    out->bytes_out += peer->bytes_out;
+    for (int i = 0; i < SB_DROP_COUNT; i++)
+        out->dropped[i] += peer->dropped[i];
+    out->queued_in_msgs += peer->in.msgs;
+    out->queued_in_bytes += peer->in.bytes;
+    out->queued_out_msgs += peer->out.msgs;
+    out->queued_out_bytes += peer->out.bytes;
+    for (const sb__held *h = peer->held; h != NULL; h = h->next) {
+        out->queued_in_msgs++;
+        out->queued_in_bytes += sb_msg_packed_size(h->msg);
+    }
+}
+
+void sb_peer_stats(const sb_peer *peer, sb_stats *out)
+{
+    memset(out, 0, sizeof *out);
+    add_peer(out, peer);
+    out->peers = peer->ready;
+    out->subscriptions = peer->topics;
+}
+
+void sb_socket_stats(const sb_socket *sock, sb_stats *out)
+{
+    memset(out, 0, sizeof *out);
+    out->msgs_in = sock->msgs_in;
+    out->msgs_out = sock->msgs_out;
+    out->bytes_in = sock->bytes_in;
+    out->bytes_out = sock->bytes_out;
+    memcpy(out->dropped, sock->dropped, sizeof out->dropped);
+    memcpy(out->handshake_failures, sock->handshake_failures, sizeof out->handshake_failures);
+    SB_LIST_EACH(n, &sock->peers)
+    {
+        add_peer(out, SB_LIST_ENTRY(n, sb_peer, peers));
+    }
+    out->peers = sock->npeers;
+    if (sock->pattern->impl->subscriptions != NULL)
+        out->subscriptions = sock->pattern->impl->subscriptions(sock->pattern);
+    out->queued_in_msgs += sock->pending != NULL && !sock->pending_event;
+}
+
+void sb_socket_count_drop(sb_socket *sock, sb_drop why)
+{
+    sock->dropped[why]++;
+}

@@ -1,0 +1,234 @@
+/* The values of a socket's options, and what sessions and kernel sockets are told of them.
+ * The table itself is in options.c. */
+#include "engine/socket/internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t index_of(sb_opt opt)
+{
+    size_t n;
+    const sb_opt_row *table = sb_option_table(&n);
+    return (size_t)(sb_option_get(opt) - table);
+}
+
+/* Options read for every message have a fixed place; the rest is looked up. */
+int64_t sb__opt(const sb_socket *sock, sb_opt opt)
+{
+    return sock->numbers[index_of(opt)];
+}
+
+const sb__bytes *sb__opt_bytes(const sb_socket *sock, sb_opt opt)
+{
+    return &sock->strings[index_of(opt)];
+}
+
+/* Copies into what the hot path and the patterns read. */
+static void publish(sb_socket *sock)
+{
+    sb__pattern_options *p = &sock->popts;
+    const sb__bytes *welcome = sb__opt_bytes(sock, SB_OPT_XPUB_WELCOME_MSG);
+    const sb__bytes *id = sb__opt_bytes(sock, SB_OPT_CONNECT_ROUTING_ID);
+    p->router_mandatory = sb__opt(sock, SB_OPT_ROUTER_MANDATORY);
+    p->router_handover = sb__opt(sock, SB_OPT_ROUTER_HANDOVER);
+    p->probe_router = sb__opt(sock, SB_OPT_PROBE_ROUTER);
+    p->req_relaxed = sb__opt(sock, SB_OPT_REQ_RELAXED);
+    p->req_correlate = sb__opt(sock, SB_OPT_REQ_CORRELATE);
+    p->xpub_verbose = sb__opt(sock, SB_OPT_XPUB_VERBOSE);
+    p->xpub_verboser = sb__opt(sock, SB_OPT_XPUB_VERBOSER);
+    p->xpub_manual = sb__opt(sock, SB_OPT_XPUB_MANUAL);
+    p->xpub_nodrop = sb__opt(sock, SB_OPT_XPUB_NODROP);
+    p->invert_matching = sb__opt(sock, SB_OPT_INVERT_MATCHING);
+    p->conflate = sb__opt(sock, SB_OPT_CONFLATE);
+    p->welcome = welcome->data;
+    p->welcome_len = welcome->len;
+    p->connect_routing_id = id->data;
+    p->connect_routing_id_len = id->len;
+}
+
+void sb__opt_clear(sb_socket *sock, sb_opt opt)
+{
+    sb__bytes *slot = &sock->strings[index_of(opt)];
+    free(slot->data);
+    *slot = (sb__bytes){NULL, 0};
+    publish(sock);
+}
+
+void sb__options_init(sb_socket *sock)
+{
+    size_t n;
+    const sb_opt_row *table = sb_option_table(&n);
+    assert(n <= SB__OPTIONS && "room for every row");
+    for (size_t i = 0; i < n; i++)
+        sock->numbers[i] = table[i].kind == SB_OPT_BYTES ? 0 : table[i].def;
+    sock->popts.random = sb__hub_random(&sock->engine->hub);
+    publish(sock);
+}
+
+void sb__options_finish(sb_socket *sock)
+{
+    for (size_t i = 0; i < SB__OPTIONS; i++)
+        free(sock->strings[i].data);
+}
+
+static sb_err say(char *err, size_t cap, sb_err code, const char *fmt, const char *name, const char *more)
+{
+    if (err != NULL && cap > 0)
+        snprintf(err, cap, fmt, name, more);
+    return code;
+}
+
+static sb_err check_row(const sb_socket *sock, const sb_opt_row *row, bool bytes, char *err, size_t cap)
+{
+    if (row == NULL)
+        return say(err, cap, SB_EINVAL, "unknown option%s%s", "", "");
+    if (!row->settable)
+        return say(err, cap, SB_EINVAL, "option %s%s can only be read", row->name, "");
+    if (row->types != 0 && (row->types & SB_TYPE_BIT(sock->type)) == 0)
+        return say(err, cap, SB_ENOTSUP, "option %s does not apply to %s sockets", row->name,
+            sb_type_name(sock->type));
+    if (bytes != (row->kind == SB_OPT_BYTES))
+        return say(err, cap, SB_EINVAL, "option %s takes a %s", row->name, bytes ? "number" : "string");
+    return SB_OK;
+}
+
+static void set_limits(sb_socket *sock)
+{
+    SB_LIST_EACH(n, &sock->peers)
+    {
+        sb_peer *peer = SB_LIST_ENTRY(n, sb_peer, peers);
+        peer->out.hwm_msgs = (uint32_t)sb__opt(sock, SB_OPT_SNDHWM);
+        peer->out.hwm_bytes = (uint64_t)sb__opt(sock, SB_OPT_SNDHWM_BYTES);
+        peer->in.hwm_msgs = (uint32_t)sb__opt(sock, SB_OPT_RCVHWM);
+        peer->in.hwm_bytes = (uint64_t)sb__opt(sock, SB_OPT_RCVHWM_BYTES);
+    }
+}
+
+sb_err sb_socket_set_int(sb_socket *sock, sb_opt opt, int64_t value, char *err, size_t cap)
+{
+    const sb_opt_row *row = sb_option_get(opt);
+    sb_err code = check_row(sock, row, false, err, cap);
+    if (code != SB_OK)
+        return code;
+    if (value < row->min || value > row->max) {
+        char range[96];
+        snprintf(range, sizeof range, "%lld, expected %lld to %lld", (long long)value, (long long)row->min,
+            (long long)row->max);
+        return say(err, cap, SB_EINVAL, "option %s cannot be %s", row->name, range);
+    }
+    sock->numbers[index_of(opt)] = value;
+    publish(sock);
+    set_limits(sock);
+    if (sock->pattern->impl->option != NULL)
+        sock->pattern->impl->option(sock->pattern, opt);
+    return SB_OK;
+}
+
+static sb_err check_bytes(const sb_opt_row *row, const uint8_t *value, size_t len, char *err, size_t cap)
+{
+    char range[96];
+    if ((int64_t)len < row->min || (int64_t)len > row->max) {
+        snprintf(range, sizeof range, "%zu octets long, expected %lld to %lld", len, (long long)row->min,
+            (long long)row->max);
+        return say(err, cap, SB_EINVAL, "option %s cannot be %s", row->name, range);
+    }
+    bool id = row->opt == SB_OPT_ROUTING_ID || row->opt == SB_OPT_CONNECT_ROUTING_ID;
+    if (id && value[0] == 0) /* RFC 28: octet 0 begins the ids that routers make themselves */
+        return say(err, cap, SB_EINVAL, "option %s must not begin with %s", row->name, "a NUL octet");
+    return SB_OK;
+}
+
+sb_err sb_socket_set_bytes(sb_socket *sock, sb_opt opt, const void *value, size_t len, char *err, size_t cap)
+{
+    const sb_opt_row *row = sb_option_get(opt);
+    sb_err code = check_row(sock, row, true, err, cap);
+    if (code == SB_OK)
+        code = check_bytes(row, value, len, err, cap);
+    if (code != SB_OK)
+        return code;
+    if (opt == SB_OPT_SUBSCRIBE)
+        return sb_socket_subscribe(sock, value, len);
+    if (opt == SB_OPT_UNSUBSCRIBE)
+        return sb_socket_unsubscribe(sock, value, len);
+    uint8_t *copy = malloc(len + 1);
+    if (copy == NULL)
+        return say(err, cap, SB_ENOMEM, "%s%s", "out of memory", "");
+    memcpy(copy, value, len);
+    copy[len] = '\0';
+    sb__bytes *slot = &sock->strings[index_of(opt)];
+    free(slot->data);
+    *slot = (sb__bytes){copy, len};
+    publish(sock);
+    if (sock->pattern->impl->option != NULL)
+        sock->pattern->impl->option(sock->pattern, opt);
+    return SB_OK;
+}
+
+sb_err sb_socket_get_int(const sb_socket *sock, sb_opt opt, int64_t *value)
+{
+    const sb_opt_row *row = sb_option_get(opt);
+    if (row == NULL && opt != SB_OPT_TYPE)
+        return SB_EINVAL;
+    if (row != NULL && (row->kind == SB_OPT_BYTES || !row->gettable))
+        return SB_EINVAL;
+    *value = opt == SB_OPT_TYPE ? (int64_t)sock->type : sb__opt(sock, opt);
+    return SB_OK;
+}
+
+sb_err sb_socket_get_bytes(const sb_socket *sock, sb_opt opt, void *value, size_t cap, size_t *len)
+{
+    const sb_opt_row *row = sb_option_get(opt);
+    if (row == NULL || row->kind != SB_OPT_BYTES || !row->gettable)
+        return SB_EINVAL;
+    const char *last = sb_socket_last_endpoint(sock);
+    sb__bytes b =
+        opt == SB_OPT_LAST_ENDPOINT ? (sb__bytes){(uint8_t *)last, strlen(last)} : *sb__opt_bytes(sock, opt);
+    *len = b.len;
+    if (b.len > 0)
+        memcpy(value, b.data, b.len < cap ? b.len : cap);
+    return SB_OK;
+}
+
+static uint64_t ns(const sb_socket *sock, sb_opt opt)
+{
+    int64_t ms = sb__opt(sock, opt);
+    return ms <= 0 ? 0 : (uint64_t)ms * SB_NS_PER_MS;
+}
+
+void sb__session_config(const sb_socket *sock, bool accepted, sb_session_config *out)
+{
+    const sb__bytes *id = sb__opt_bytes(sock, SB_OPT_ROUTING_ID);
+    *out = (sb_session_config){
+        .type = sock->type,
+        .identity = id->data,
+        .identity_len = (uint32_t)id->len,
+        .as_server = accepted,
+        .handshake_ivl = ns(sock, SB_OPT_HANDSHAKE_IVL),
+        .heartbeat_ivl = ns(sock, SB_OPT_HEARTBEAT_IVL),
+        .heartbeat_timeout = ns(sock, SB_OPT_HEARTBEAT_TIMEOUT),
+        .heartbeat_ttl = ns(sock, SB_OPT_HEARTBEAT_TTL),
+        .max_frame = sb__opt(sock, SB_OPT_MAXMSGSIZE),
+        .max_frames = (uint32_t)sb__opt(sock, SB_OPT_MAX_FRAMES),
+        .max_message = (uint64_t)sb__opt(sock, SB_OPT_MAX_MESSAGE),
+        .strict = sb__opt(sock, SB_OPT_STRICT),
+    };
+}
+
+void sb__sockopts(const sb_socket *sock, sb_sockopts *out)
+{
+    *out = (sb_sockopts){
+        .sndbuf = (int)sb__opt(sock, SB_OPT_SNDBUF),
+        .rcvbuf = (int)sb__opt(sock, SB_OPT_RCVBUF),
+        .tos = (int)sb__opt(sock, SB_OPT_TOS),
+        .keepalive = (int)sb__opt(sock, SB_OPT_TCP_KEEPALIVE),
+        .keepalive_idle = (int)sb__opt(sock, SB_OPT_TCP_KEEPALIVE_IDLE),
+        .keepalive_cnt = (int)sb__opt(sock, SB_OPT_TCP_KEEPALIVE_CNT),
+        .keepalive_intvl = (int)sb__opt(sock, SB_OPT_TCP_KEEPALIVE_INTVL),
+        .maxrt_ms = (int)sb__opt(sock, SB_OPT_TCP_MAXRT),
+        .backlog = (int)sb__opt(sock, SB_OPT_BACKLOG),
+        .ipv6_dual = sb__opt(sock, SB_OPT_IPV6),
+        .bind_device = (const char *)sb__opt_bytes(sock, SB_OPT_BINDTODEVICE)->data,
+    };
+}

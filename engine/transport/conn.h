@@ -1,0 +1,87 @@
+/* A connection: stream <-> session <-> pipe. The one place where bytes and queues meet.
+ * Knows one stream, one session and one peer; of the socket only what sb__conn_owner says. */
+#ifndef SB_CONN_H
+#define SB_CONN_H
+
+#include "engine/pattern/pipe.h"
+#include "engine/session.h"
+#include "engine/transport/hub.h"
+
+typedef struct sb__conn sb__conn;
+
+/* Why a connection ended. */
+typedef struct sb__conn_end {
+    sb_err err;
+    sb_session_cause cause;
+    const char *detail;
+    bool was_ready;
+    bool forever; /* a kick that shall not be followed by a reconnect */
+} sb__conn_end;
+
+/* What a connection tells the socket side (listener or dialer, and the socket behind them). */
+typedef struct sb__conn_owner {
+    /* Handshake done. Sets conn->peer (an accepted connection gets its peer here) or refuses. */
+    sb_err (*ready)(sb__conn *conn, const sb_peer_info *info);
+    /* A message from the peer; SB_EAGAIN: taken, but no more for now until link->input. */
+    sb_err (*message)(sb_peer *peer, sb_msg *msg);
+    sb_err (*subscribe)(sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
+    /* All that was queued for the peer is with the kernel. */
+    void (*drained)(sb_peer *peer);
+    /* The connection is over; peer (may be NULL) no longer has a far side. The conn frees itself later. */
+    void (*gone)(sb__conn *conn, const sb__conn_end *end);
+    /* The stream is closed: last call, for counting. */
+    void (*closed)(sb__conn *conn);
+} sb__conn_owner;
+
+struct sb__conn {
+    /* read-only for the owner */
+    sb__hub *hub;
+    sb_stream *stream;
+    sb_session *session;
+    sb_peer *peer; /* set by the owner in ready, or before (dialer) */
+    const sb__conn_owner *owner;
+    void *owner_data;
+    uint64_t id;
+    char *address;     /* the other end's, owned */
+    sb_list_node node; /* the owner's list */
+
+    /* private */
+    sb__task flush, feed;
+    sb_timer timer;
+    sb_buf *rest; /* bytes not yet fed: the peer's queue was full */
+    const uint8_t *rest_data;
+    size_t rest_len;
+    sb_buf *control;      /* control octets in flight */
+    sb__vectors *vectors; /* the write in flight, NULL: none */
+    sb__queue flight;     /* keeps the memory of a write whose peer went away first */
+    bool over;            /* gone was told */
+    bool stalled;         /* not reading: the in queue is full */
+    bool quiet;           /* takes no input beyond what it has */
+    bool ending;          /* has nothing to say any more: ends its side, reads until the peer's end */
+    bool ended;           /* ... and has */
+    bool shutting;        /* writes what is queued, then ends the stream in order */
+    bool shut;            /* our side is ended; reads until the peer's end */
+    sb__conn_end end;
+    char *end_detail;
+};
+
+extern const sb__link sb__conn_link;
+
+/* A connection over a stream (connected, or just accepted). On success the stream is its own. `peer` is NULL
+ * for an accepted one. SB_ENOMEM leaves the stream to the caller. */
+sb_err sb__conn_create(sb__hub *hub, sb_stream *stream, const sb_session_config *cfg, sb_peer *peer,
+    const sb__conn_owner *owner, void *owner_data, sb__conn **out);
+/* Starts reading and writes the greeting; separate from create so that the owner can tell who it is first. */
+void sb__conn_start(sb__conn *conn);
+/* Ends the connection now: tells gone (unless it was told), closes the stream. Idempotent. */
+void sb__conn_close(sb__conn *conn, sb_err err, const char *detail);
+/* Reads no more; what was read already is still handed on. */
+void sb__conn_quiet(sb__conn *conn);
+/* The gentle form for a socket that only receives: our side of the stream is ended once control octets are
+ * written, and everything is read and handed on until the peer ends its own, so that nothing it sent is lost.
+ * Falls back to sb__conn_quiet where a stream cannot be half closed. */
+void sb__conn_read_out(sb__conn *conn);
+/* Ends it in order: no more input, what is queued is written, then the stream is shut and closed. */
+void sb__conn_shutdown(sb__conn *conn);
+
+#endif

@@ -1,0 +1,128 @@
+/* The hub: work deferred to the end of a turn, write vectors, numbers.
+ * Before: whoever changed something during the turn. After: the backend submits. */
+#include "engine/transport/hub.h"
+
+#include <stdlib.h>
+
+#define ROUNDS                                                                                               \
+    64 /* of input work per turn; what is left goes on in the next, so that the loop stays fair              \
+        */
+
+static sb__task *task_of(sb_list_node *node)
+{
+    return (sb__task *)((char *)node - offsetof(sb__task, node));
+}
+
+/* Runs what is queued now; what these tasks queue is for the next round. */
+static void run_lane(sb_list *lane)
+{
+    sb_list now;
+    sb_list_init(&now);
+    sb_list_splice(&now, lane);
+    while (!sb_list_empty(&now)) {
+        sb__task *task = task_of(sb_list_pop(&now));
+        task->queued = false;
+        task->run(task);
+    }
+}
+
+static void on_turn_end(sb_turn *turn)
+{
+    sb__hub *hub = (sb__hub *)((char *)turn - offsetof(sb__hub, turn));
+    for (int i = 0; i < ROUNDS && !sb_list_empty(&hub->input); i++)
+        run_lane(&hub->input);
+    run_lane(&hub->output);
+    if (sb__hub_busy(hub))
+        sb_timer_start(hub->loop, &hub->again, sb_loop_now(hub->loop));
+}
+
+static void on_again(sb_timer *timer)
+{
+    (void)timer; /* the turn it makes is all that is wanted */
+}
+
+void sb__hub_init(sb__hub *hub, sb_loop *loop, uint32_t max_peers)
+{
+    *hub = (sb__hub){.loop = loop, .max_peers = max_peers, .turn = {.on_turn_end = on_turn_end}};
+    hub->random = (uint32_t)sb_loop_now(loop) ^ (uint32_t)(uintptr_t)hub;
+    hub->random |= 1; /* xorshift must not start at 0 */
+    sb_list_init(&hub->input);
+    sb_list_init(&hub->output);
+    sb_list_init(&hub->inproc_binds);
+    sb_list_init(&hub->inproc_waiting);
+    sb_timer_init(&hub->again, on_again);
+    sb_loop_set_turn(loop, &hub->turn);
+}
+
+void sb__hub_finish(sb__hub *hub)
+{
+    sb_timer_stop(hub->loop, &hub->again);
+    sb_loop_set_turn(hub->loop, NULL);
+    while (hub->spare != NULL) {
+        sb__vectors *next = hub->spare->next;
+        free(hub->spare);
+        hub->spare = next;
+    }
+}
+
+void sb__task_init(sb__task *task, void (*run)(sb__task *task))
+{
+    task->run = run;
+    task->queued = false;
+    sb_list_node_init(&task->node);
+}
+
+static void queue(sb_list *lane, sb__task *task)
+{
+    if (task->queued)
+        return;
+    task->queued = true;
+    sb_list_push_back(lane, &task->node);
+}
+
+void sb__hub_input(sb__hub *hub, sb__task *task)
+{
+    queue(&hub->input, task);
+}
+
+void sb__hub_output(sb__hub *hub, sb__task *task)
+{
+    queue(&hub->output, task);
+}
+
+void sb__task_cancel(sb__task *task)
+{
+    if (task->queued)
+        sb_list_remove(&task->node);
+    task->queued = false;
+}
+
+bool sb__hub_busy(const sb__hub *hub)
+{
+    return !sb_list_empty(&hub->input) || !sb_list_empty(&hub->output);
+}
+
+sb__vectors *sb__hub_vectors(sb__hub *hub)
+{
+    sb__vectors *vectors = hub->spare;
+    if (vectors == NULL)
+        return malloc(sizeof *vectors);
+    hub->spare = vectors->next;
+    return vectors;
+}
+
+void sb__hub_vectors_done(sb__hub *hub, sb__vectors *vectors)
+{
+    if (vectors == NULL)
+        return;
+    vectors->next = hub->spare;
+    hub->spare = vectors;
+}
+
+uint32_t sb__hub_random(sb__hub *hub)
+{
+    hub->random ^= hub->random << 13;
+    hub->random ^= hub->random >> 17;
+    hub->random ^= hub->random << 5;
+    return hub->random;
+}

@@ -1,0 +1,29 @@
+/* The allocator of one Lua state: malloc with a cap and a count. Knows limits.h for the time that big
+ * allocations cost. */
+#ifndef SB_LUA_ALLOC_H
+#define SB_LUA_ALLOC_H
+
+#include <stddef.h>
+
+struct sb__limits;
+
+/* Small blocks that were freed are kept by size: message objects come and go millions of times a second. */
+#define SB__ALLOC_CLASSES 8 /* of 16 octets each */
+
+typedef struct sb__alloc {
+    size_t used, cap;          /* octets now, and at most */
+    size_t volume;             /* octets asked for since the clock was looked at */
+    struct sb__limits *limits; /* may be NULL */
+    void *free[SB__ALLOC_CLASSES];
+} sb__alloc;
+
+void sb__alloc_init(sb__alloc *a, size_t cap, struct sb__limits *limits);
+
+/* Gives back what is kept; the state is closed. */
+void sb__alloc_finish(sb__alloc *a);
+
+/* A lua_Alloc; ud is an sb__alloc. Refuses growth beyond the cap, and growth in a handler that is out of
+ * time; never refuses to shrink or to free. */
+void *sb__alloc_run(void *ud, void *ptr, size_t osize, size_t nsize);
+
+#endif

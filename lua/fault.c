@@ -1,0 +1,112 @@
+/* Faults: errors of scripts become log lines (at most ten a second with traceback), counters and reasons. */
+#include "lua/state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define FAULTS_PER_SECOND 10
+
+static void log_lines(sb_script *s, const char *what, const char *text)
+{
+    const char *prefix = what;
+    while (text != NULL && *text != '\0') {
+        size_t len = strcspn(text, "\n");
+        sb_engine_log(s->engine, SB_LOG_ERROR, "%s: %s%s%.*s", s->name, prefix, *prefix != '\0' ? ": " : "",
+            (int)len, text);
+        text += len + (text[len] == '\n');
+        prefix = "";
+    }
+}
+
+static void tell_hidden(sb_script *s)
+{
+    if (s->faults_hidden > 0)
+        sb_engine_log(s->engine, SB_LOG_ERROR, "%s: %u more errors of scripts in that second", s->name,
+            s->faults_hidden);
+    s->faults_hidden = 0;
+}
+
+bool sb__fault_admit(sb_script *s)
+{
+    uint64_t second = sb_loop_now(s->loop) / SB_NS_PER_S;
+    s->stats.errors++;
+    if (second != s->fault_second) {
+        tell_hidden(s);
+        s->fault_second = second;
+        s->faults_in_second = 0;
+    }
+    if (s->faults_in_second++ < FAULTS_PER_SECOND)
+        return true;
+    s->faults_hidden++;
+    return false;
+}
+
+void sb__fault_note(sb_script *s, const char *what, const char *text)
+{
+    if (sb__fault_admit(s))
+        log_lines(s, what, text);
+}
+
+/* "routes.lua:12: text" -> "routes.lua:12"; Lua may have shortened a long name. */
+static void where_of_text(const char *text, char *where, size_t cap)
+{
+    where[0] = '\0';
+    for (const char *p = text; *p != '\0' && *p != ' ' && *p != '\n'; p++) {
+        size_t digits = *p == ':' ? strspn(p + 1, "0123456789") : 0;
+        if (digits > 0 && p[1 + digits] == ':') {
+            snprintf(where, cap, "%.*s", (int)(p + 1 + digits - text), text);
+            return;
+        }
+    }
+}
+
+/* Arguments: thread as light userdata; returns the text of the error with its traceback. */
+static int describe(lua_State *L)
+{
+    lua_State *co = lua_touserdata(L, 1);
+    bool traced = lua_toboolean(L, 2);
+    lua_xmove(co, L, 1);
+    const char *text = luaL_tolstring(L, -1, NULL);
+    if (traced)
+        luaL_traceback(L, co, text, 0);
+    return 1;
+}
+
+static const char *text_of(sb_script *s, lua_State *co, bool traced)
+{
+    lua_State *L = s->L;
+    if (lua_checkstack(co, 1))
+        lua_pushvalue(co, -1);
+    lua_pushcfunction(L, describe);
+    lua_pushlightuserdata(L, co);
+    lua_pushboolean(L, traced);
+    sb__limits_enter(&s->limits, L); /* an error object may have a __tostring */
+    int status = lua_pcall(L, 2, 1, 0);
+    sb__limits_leave(&s->limits);
+    if (status != LUA_OK)
+        return lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "error in error handling";
+    const char *text = lua_tostring(L, -1);
+    return text != NULL ? text : "error without text";
+}
+
+void sb__fault_report(sb_script *s, lua_State *co, const char *what, char *reason, size_t reason_cap,
+    char *where, size_t where_cap)
+{
+    bool admitted = sb__fault_admit(s);
+    const char *text = text_of(s, co, admitted);
+    if (admitted)
+        log_lines(s, what, text);
+    snprintf(reason, reason_cap, "%.*s", (int)strcspn(text, "\n"), text);
+    where_of_text(text, where, where_cap);
+    lua_pop(s->L, 1);
+}
+
+void sb__fault_where_function(lua_State *L, int idx, char *out, size_t cap)
+{
+    lua_Debug ar;
+    lua_pushvalue(L, idx);
+    lua_getinfo(L, ">S", &ar);
+    out[0] = '\0';
+    if (ar.linedefined > 0)
+        snprintf(out, cap, "%s:%d", ar.short_src, ar.linedefined);
+}

@@ -1,0 +1,537 @@
+/* Handlers: the engine's callbacks become tasks, and what the script's function returns becomes deeds. */
+#include "lua/socket.h"
+#include "lua/message.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- sending what was decided ---- */
+
+void sb__hops_follow(sb_socket *from, sb_socket *to)
+{
+    if (sb_socket_type(to) == SB_DEALER && sb_socket_hops(to) < sb_socket_hops(from))
+        sb_socket_set_hops(to, sb_socket_hops(from));
+}
+
+static void dead_letter(sb__task *t, const sb_msg *msg, const char *reason, const char *where, sb_drop drop)
+{
+    sb__lsock *ls = t->ls;
+    if (!ls->closing)
+        sb_engine_dead_letter(ls->script->engine, ls->sock, sb__task_peer(t), msg, reason, where, drop);
+}
+
+void sb__lsock_deliver(sb__task *t, sb__lsock *to, sb_msg *msg)
+{
+    sb_peer *from = sb__task_peer(t);
+    if (to->closing) {
+        dead_letter(t, msg, "the target is closed", "", SB_DROP_NO_PEER);
+        return;
+    }
+    if (!t->ls->closing)
+        sb__hops_follow(t->ls->sock, to->sock);
+    sb_err err = from != NULL ? sb_socket_forward(to->sock, from, msg) : sb_socket_send(to->sock, msg);
+    if (err != SB_OK)
+        dead_letter(t, msg, sb_strerror(err), "", err == SB_EAGAIN ? SB_DROP_HWM : SB_DROP_NO_PEER);
+}
+
+static void where_of_handler(lua_State *L, int fn, char *where, size_t cap)
+{
+    lua_rawgeti(L, LUA_REGISTRYINDEX, fn);
+    if (lua_isfunction(L, -1))
+        sb__fault_where_function(L, -1, where, cap);
+    lua_pop(L, 1);
+}
+
+/* The function said nil, err: the message as it came goes to the dead letters. */
+static void refuse_original(lua_State *L, sb__task *t, int idx, const char *fallback)
+{
+    char where[128] = "";
+    const char *reason = lua_isstring(L, idx) ? lua_tostring(L, idx) : fallback;
+    where_of_handler(L, t->fn, where, sizeof(where));
+    dead_letter(t, t->view, reason, where, SB_DROP_SCRIPT);
+}
+
+static void drop_message(sb__task *t)
+{
+    if (!t->ls->closing)
+        sb_socket_count_drop(t->ls->sock, SB_DROP_DENIED);
+}
+
+/* Stack of a message body: 1 peer object, 2 message object, 3.. results. The function's first result and
+ * second. */
+#define ARG_PEER 1
+#define ARG_MSG  2
+#define RESULT   3
+
+static int call_function(lua_State *L, lua_KFunction k)
+{
+    sb__task *t = sb__script_of(L)->current;
+    sb__lpeer_push(L, t->ls, t->peer);
+    t->msg = sb__lmsg_push_view(L, t->view);
+    uint64_t peer_id = t->peer != NULL ? sb_peer_id(t->peer) : 0;
+    if (t->msg->peer_id != peer_id) {
+        lua_pushvalue(L, ARG_PEER);
+        sb__lmsg_set_peer(L, ARG_MSG, t->msg, peer_id);
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, t->fn);
+    lua_pushvalue(L, ARG_MSG);
+    lua_pushvalue(L, ARG_PEER);
+    lua_callk(L, 2, 2, (lua_KContext)t, k);
+    return k(L, LUA_OK, (lua_KContext)t);
+}
+
+static sb_err message_suspended(sb__task *t)
+{
+    sb_err err = sb_msg_keep(t->view, &t->orig);
+    if (err != SB_OK)
+        return err;
+    t->orig->peer = NULL;
+    if (t->msg != NULL && t->msg->state == SB__MSG_VIEW)
+        t->msg->msg = t->orig;
+    t->view = t->orig;
+    if (t->peer != NULL) {
+        t->peer_id = sb_peer_id(t->peer);
+        sb_peer_pause(t->peer);
+        t->paused = true;
+    }
+    t->peer = NULL;
+    return SB_OK;
+}
+
+/* A REP that does not answer would never get another request. */
+static void answer_nothing(sb__task *t)
+{
+    if (t->ls->closing || t->ls->type != SB_REP)
+        return;
+    sb_msg empty;
+    sb_msg_init(&empty);
+    if (sb_msg_push(&empty, "", 0, NULL) == SB_OK)
+        sb_socket_reply(t->ls->sock, sb__task_peer(t), t->view, &empty);
+    sb_msg_finish(&empty);
+}
+
+static void message_ended(sb__task *t, const char *reason, const char *where)
+{
+    if (reason == NULL)
+        return;
+    if (t->view != NULL)
+        dead_letter(t, t->view, reason, where, SB_DROP_SCRIPT);
+    answer_nothing(t);
+}
+
+/* ---- on_message ---- */
+
+static int reply(lua_State *L, sb__task *t)
+{
+    char err[160];
+    sb__out out;
+    sb_err code = sb__out_init(L, RESULT, &out, err, sizeof(err));
+    if (code == SB_OK && t->ls->closing)
+        code = SB_ECLOSED;
+    if (code == SB_OK)
+        code = sb_socket_reply(t->ls->sock, sb__task_peer(t), t->view, out.msg);
+    sb__out_finish(&out);
+    if (code == SB_EINVAL)
+        return luaL_error(L, "on_message returned something that is no reply: %s", err);
+    if (code != SB_OK)
+        dead_letter(t, t->view, sb_strerror(code), "", SB_DROP_NO_PEER);
+    return 0;
+}
+
+static int on_message_k(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    sb__task *t = (sb__task *)ctx;
+    if (lua_isnil(L, RESULT)) {
+        if (lua_isnil(L, RESULT + 1))
+            return 0;
+        refuse_original(L, t, RESULT + 1, "refused");
+        answer_nothing(t);
+    } else if (sb__is_token(L, RESULT, SB__DROP)) {
+        drop_message(t);
+        answer_nothing(t);
+    } else if (lua_type(L, RESULT) != LUA_TBOOLEAN) {
+        return reply(L, t);
+    }
+    return 0;
+}
+
+static int on_message_body(lua_State *L)
+{
+    return call_function(L, on_message_k);
+}
+
+static const sb__task_kind on_message_kind = {
+    .name = "on_message", .body = on_message_body, .ended = message_ended, .suspended = message_suspended};
+
+/* ---- pipe(to, fn) ---- */
+
+/* New messages of a function travel under the envelope of the one they come from. */
+static sb_err with_envelope(const sb_msg *original, const sb_msg *msg, sb_msg *out)
+{
+    for (uint32_t i = 0; i < original->envelope; i++) {
+        const sb_frame *f = &original->frames[i];
+        if (sb_msg_push(out, f->data, f->len, f->buf) != SB_OK)
+            return SB_ENOMEM;
+    }
+    out->envelope = original->envelope;
+    for (uint32_t i = msg->envelope; i < msg->n; i++)
+        if (sb_msg_push(out, msg->frames[i].data, msg->frames[i].len, msg->frames[i].buf) != SB_OK)
+            return SB_ENOMEM;
+    return SB_OK;
+}
+
+static void deliver_new(sb__task *t, sb_msg *msg)
+{
+    sb_msg whole;
+    if (t->ls->pipe_to == NULL) {
+        dead_letter(t, msg, "the target is closed", "", SB_DROP_NO_PEER);
+        return;
+    }
+    if (msg->envelope != 0 || t->view->envelope == 0) {
+        sb__lsock_deliver(t, t->ls->pipe_to, msg);
+        return;
+    }
+    sb_msg_init(&whole);
+    if (with_envelope(t->view, msg, &whole) == SB_OK)
+        sb__lsock_deliver(t, t->ls->pipe_to, &whole);
+    else
+        dead_letter(t, msg, "out of memory", "", SB_DROP_SCRIPT);
+    sb_msg_finish(&whole);
+}
+
+static void pipe_value(lua_State *L, sb__task *t, int idx)
+{
+    char err[160];
+    sb__out out;
+    sb_err code = sb__out_init(L, idx, &out, err, sizeof(err));
+    if (code == SB_OK)
+        deliver_new(t, out.msg);
+    sb__out_finish(&out);
+    if (code != SB_OK)
+        luaL_error(L, "pipe function returned something that is no message: %s", err);
+}
+
+static bool is_list_of_messages(lua_State *L, int idx)
+{
+    if (lua_type(L, idx) != LUA_TTABLE)
+        return false;
+    lua_rawgeti(L, idx, 1);
+    bool list = lua_type(L, -1) == LUA_TTABLE || lua_type(L, -1) == LUA_TUSERDATA;
+    lua_pop(L, 1);
+    return list;
+}
+
+static int pipe_k(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    sb__task *t = (sb__task *)ctx;
+    if (lua_isnil(L, RESULT)) {
+        refuse_original(L, t, RESULT + 1, "the pipe function returned nothing");
+    } else if (sb__is_token(L, RESULT, SB__DROP)) {
+        drop_message(t);
+    } else if (is_list_of_messages(L, RESULT)) {
+        for (lua_Integer i = 1; lua_rawgeti(L, RESULT, i) != LUA_TNIL; i++, lua_pop(L, 1))
+            pipe_value(L, t, lua_gettop(L));
+    } else {
+        pipe_value(L, t, RESULT);
+    }
+    return 0;
+}
+
+static int pipe_body(lua_State *L)
+{
+    return call_function(L, pipe_k);
+}
+
+static const sb__task_kind pipe_kind = {
+    .name = "pipe", .body = pipe_body, .ended = message_ended, .suspended = message_suspended};
+
+/* ---- a function in a route table ---- */
+
+static int row_k(lua_State *L, int status, lua_KContext ctx)
+{
+    (void)status;
+    sb__task *t = (sb__task *)ctx;
+    sb__lsock_object *obj = sb__lsock_object_at(L, RESULT);
+    if (obj != NULL) {
+        sb__lsock *to = obj->ls;
+        if (to == NULL)
+            return luaL_error(L, "the route function returned a closed socket");
+        if (t->msg->state == SB__MSG_DEAD)
+            return luaL_error(L, "the message was closed by the function that routes it");
+        sb__lsock_deliver(t, to, t->msg->msg);
+    } else if (sb__is_token(L, RESULT, SB__DROP)) {
+        drop_message(t);
+    } else if (lua_isnil(L, RESULT)) {
+        refuse_original(L, t, RESULT + 1, "no route");
+    } else {
+        return luaL_error(
+            L, "a route function returns a socket, sb.DROP or nil, not a %s", luaL_typename(L, RESULT));
+    }
+    return 0;
+}
+
+/* Everything is there already: the message object, the peer's, and room on the stack. */
+static bool short_row_prepare(sb__task *t, int *nargs)
+{
+    uint64_t peer_id = t->peer != NULL ? sb_peer_id(t->peer) : 0;
+    sb__lmsg *um = sb__lmsg_next_view(t->script);
+    if (um == NULL || um->peer_id != peer_id)
+        return false;
+    lua_rawgeti(t->co, LUA_REGISTRYINDEX, t->fn);
+    t->msg = sb__lmsg_push_view(t->co, t->view);
+    *nargs = 1;
+    return true;
+}
+
+static bool row_prepare(sb__task *t, int *nargs)
+{
+    if (!sb__lpeer_is_last(t->ls, t->peer) || !short_row_prepare(t, nargs))
+        return false;
+    sb__lpeer_push(t->co, t->ls, t->peer);
+    *nargs = 2;
+    return true;
+}
+
+/* Arguments: task, what the function returned. */
+static int row_other_result(lua_State *L)
+{
+    sb__task *t = lua_touserdata(L, 1);
+    lua_pushnil(L); /* the results go where the body has them */
+    lua_insert(L, 2);
+    lua_settop(L, RESULT + 1);
+    return row_k(L, LUA_OK, (lua_KContext)t);
+}
+
+static bool row_returned(sb__task *t, int nres)
+{
+    lua_State *L = t->co;
+    sb__lsock_object *obj = nres > 0 ? sb__lsock_object_at(L, 1) : NULL;
+    if (obj != NULL && obj->ls != NULL && t->msg->state != SB__MSG_DEAD) {
+        sb__lsock_deliver(t, obj->ls, t->msg->msg);
+        return true;
+    }
+    lua_settop(L, 2);
+    lua_pushcfunction(L, row_other_result);
+    lua_insert(L, 1);
+    lua_pushlightuserdata(L, t);
+    lua_insert(L, 2);
+    return lua_pcall(L, 3, 0, 0) == LUA_OK;
+}
+
+static int row_body(lua_State *L)
+{
+    return call_function(L, row_k);
+}
+
+static const sb__task_kind row_kind = {.name = "route",
+    .body = row_body,
+    .prepare = row_prepare,
+    .returned = row_returned,
+    .ended = message_ended,
+    .suspended = message_suspended};
+
+/* The same for a function that does not ask for the peer. */
+static const sb__task_kind short_row_kind = {.name = "route",
+    .body = row_body,
+    .prepare = short_row_prepare,
+    .returned = row_returned,
+    .ended = message_ended,
+    .suspended = message_suspended};
+
+/* ---- messages from the engine ---- */
+
+static sb_err not_now(sb__lsock *ls)
+{
+    if (!ls->resume_later) {
+        ls->resume_later = true;
+        ls->resume_next = ls->script->resume;
+        ls->script->resume = ls;
+    }
+    return SB_EAGAIN;
+}
+
+static sb_err run_handler(sb__lsock *ls, const sb__task_kind *kind, int fn, sb_peer *peer, sb_msg *msg)
+{
+    sb_script *s = ls->script;
+    if (s->current != NULL || s->toplevel)
+        return not_now(ls);
+    sb__task *t = sb__task_take(s, kind, ls);
+    if (t == NULL) {
+        sb_engine_dead_letter(s->engine, ls->sock, peer, msg, "out of memory", "", SB_DROP_SCRIPT);
+        return SB_OK;
+    }
+    t->peer = peer;
+    t->view = msg;
+    t->fn = fn;
+    sb__task_run(t);
+    return SB_OK;
+}
+
+sb_err sb__route_function(sb__lsock *ls, int fn, bool takes_peer, sb_peer *peer, sb_msg *msg)
+{
+    return run_handler(ls, takes_peer ? &row_kind : &short_row_kind, fn, peer, msg);
+}
+
+/* Somebody waits in recv: the message is handed over without queueing. */
+static sb_err hand_over(sb__lsock *ls, sb_peer *peer, sb_msg *msg)
+{
+    sb_script *s = ls->script;
+    sb__task *t = ls->receivers.first;
+    if (t == NULL && ls->requests != NULL) { /* queued, it would stand before the answers */
+        sb_socket_count_drop(ls->sock, SB_DROP_FILTERED);
+        return SB_OK;
+    }
+    if (t == NULL)
+        return SB_EAGAIN;
+    if (peer == NULL || s->current != NULL || s->toplevel || s->ready != NULL) {
+        sb__task_wake(t, SB__WAKE_EVENT); /* it will find the message in the queue */
+        sb_timer_start(s->loop, &s->kick, sb_loop_now(s->loop));
+        return SB_EAGAIN;
+    }
+    t->given = msg;
+    t->given_peer = peer;
+    sb__task_wake(t, SB__WAKE_EVENT);
+    sb__tasks_drain(s);
+    return SB_OK;
+}
+
+static sb_err on_msg(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *msg)
+{
+    sb__lsock *ls = (sb__lsock *)self;
+    sb_script *s = ls->script;
+    if (ls->asks && sb__request_answer(ls, msg))
+        return SB_OK;
+    if (ls->proxy != NULL)
+        return sb__proxy_msg(ls, peer, msg);
+    if (ls->target_lost && ls->kind == NULL) {
+        sb_engine_dead_letter(s->engine, sock, peer, msg, "the target is closed", "", SB_DROP_NO_ROUTE);
+        return SB_OK;
+    }
+    if (ls->kind == NULL)
+        return hand_over(ls, peer, msg);
+    return run_handler(ls, ls->kind, ls->kind == &pipe_kind ? ls->pipe_fn : ls->on_message, peer, msg);
+}
+
+void sb__handler_update(sb__lsock *ls)
+{
+    if (ls->pipe_to != NULL && ls->pipe_fn != LUA_NOREF)
+        ls->kind = &pipe_kind;
+    else if (ls->on_message != LUA_NOREF)
+        ls->kind = &on_message_kind;
+    else
+        ls->kind = NULL;
+    if (!ls->closing && ls->kind != NULL)
+        sb_socket_resume(ls->sock);
+}
+
+/* ---- events ---- */
+
+static const sb__task_kind event_kind = {.name = "on_peer"};
+
+static void set_string(lua_State *L, const char *key, const char *value)
+{
+    if (value == NULL || *value == '\0')
+        return;
+    lua_pushstring(L, value);
+    lua_setfield(L, -2, key);
+}
+
+static void push_details(lua_State *L, const sb_event *ev)
+{
+    lua_createtable(L, 0, 8);
+    lua_pushinteger(L, (lua_Integer)ev->conn_id);
+    lua_setfield(L, -2, "id");
+    set_string(L, "endpoint", ev->endpoint);
+    set_string(L, "address", ev->address);
+    set_string(L, "detail", ev->detail);
+    if (ev->err != SB_OK)
+        set_string(L, "error", sb_errname(ev->err));
+    if (ev->cause != SB_CAUSE_NONE)
+        set_string(L, "cause", sb_session_cause_name(ev->cause));
+    if (ev->identity_len > 0) {
+        lua_pushlstring(L, (const char *)ev->identity, ev->identity_len);
+        lua_setfield(L, -2, "identity");
+    }
+    if (ev->interval != 0) {
+        lua_pushnumber(L, (lua_Number)ev->interval / 1e9);
+        lua_setfield(L, -2, "retry_in");
+    }
+}
+
+/* Arguments: task, event. Puts the function and what it gets on the task's own stack. */
+static int prepare_event(lua_State *L)
+{
+    sb__task *t = lua_touserdata(L, 1);
+    const sb_event *ev = lua_touserdata(L, 2);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, t->ls->on_peer);
+    lua_pushstring(L, sb_event_name(ev->kind));
+    sb__lpeer_push(L, t->ls, ev->peer);
+    push_details(L, ev);
+    lua_xmove(L, t->co, 4);
+    return 0;
+}
+
+static void on_event(sb_handler *self, sb_socket *sock, const sb_event *event)
+{
+    (void)sock;
+    sb__lsock *ls = (sb__lsock *)self;
+    sb_script *s = ls->script;
+    if (ls->on_peer == LUA_NOREF || ls->closing || s->stats.tasks >= s->max_tasks)
+        return;
+    sb__task *t = sb__task_take(s, &event_kind, ls);
+    if (t == NULL)
+        return;
+    t->nargs = 3;
+    lua_pushcfunction(s->L, prepare_event);
+    lua_pushlightuserdata(s->L, t);
+    lua_pushlightuserdata(s->L, (void *)event);
+    if (lua_pcall(s->L, 2, 0, 0) != LUA_OK) {
+        lua_pop(s->L, 1);
+        lua_settop(t->co, 0);
+        sb__task_give_back(t);
+        sb__fault_note(s, "on_peer", "out of memory");
+        return;
+    }
+    sb__task_ready(t);
+    if (s->current == NULL && !s->toplevel)
+        sb_timer_start(s->loop, &s->kick, sb_loop_now(s->loop)); /* never from inside the engine's own work */
+}
+
+static void on_writable(sb_handler *self, sb_socket *sock)
+{
+    (void)sock;
+    sb__lsock *ls = (sb__lsock *)self;
+    sb__waitq_wake(&ls->senders, SB__WAKE_EVENT);
+    sb__tasks_drain(ls->script);
+}
+
+static void on_closed(sb_handler *self, sb_socket *sock)
+{
+    (void)sock;
+    sb__lsock *ls = (sb__lsock *)self;
+    sb_script *s = ls->script;
+    bool by_engine = !ls->closing;
+    sb__lsock_closed(ls);
+    if (s->ends_with_engine && by_engine && s->sockets == NULL && s->current == NULL && !s->toplevel) {
+        sb_script_destroy(s);
+        return;
+    }
+    if (s->ready != NULL && s->current == NULL && !s->toplevel)
+        sb_timer_start(s->loop, &s->kick, sb_loop_now(s->loop));
+}
+
+static const sb_handler handler = {
+    .on_msg = on_msg,
+    .on_subscribe = sb__handler_on_subscribe,
+    .on_event = on_event,
+    .on_writable = on_writable,
+    .on_closed = on_closed,
+};
+
+void sb__handler_init(sb__lsock *ls)
+{
+    ls->handler = handler;
+    sb_socket_set_handler(ls->sock, &ls->handler);
+}

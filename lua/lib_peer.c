@@ -1,0 +1,220 @@
+/* Peer objects: who a message, a subscription or an event came from. One object per connection while a script
+ * holds it. */
+#include "lua/socket.h"
+
+#include <string.h>
+
+#define PEER_MAGIC 0x53425045u
+
+/* The userdata; its user value is a table with what was known when it was made. */
+typedef struct lpeer {
+    uint32_t magic;
+    uint64_t id;
+} lpeer;
+
+static void set_string(lua_State *L, const char *key, const char *value)
+{
+    lua_pushstring(L, value != NULL ? value : "");
+    lua_setfield(L, -2, key);
+}
+
+static void push_metadata(lua_State *L, const sb_peer_info *info)
+{
+    lua_createtable(L, 0, (int)info->nprops);
+    for (uint32_t i = 0; i < info->nprops; i++) {
+        lua_pushlstring(L, (const char *)info->props[i].value, info->props[i].value_len);
+        lua_setfield(L, -2, info->props[i].name);
+    }
+}
+
+static void fill_info(lua_State *L, const sb_peer_info *info)
+{
+    const char *type = sb_type_name(info->type);
+    set_string(L, "type", type != NULL ? type : "");
+    set_string(L, "mechanism", info->mechanism);
+    lua_pushlstring(L, (const char *)info->identity, info->identity_len);
+    lua_setfield(L, -2, "identity");
+    push_metadata(L, info);
+    lua_setfield(L, -2, "metadata");
+}
+
+static void push_facts(lua_State *L, sb__lsock *ls, sb_peer *peer)
+{
+    size_t len;
+    lua_createtable(L, 0, 10);
+    lua_pushinteger(L, (lua_Integer)sb_peer_id(peer));
+    lua_setfield(L, -2, "id");
+    set_string(L, "address", sb_peer_address(peer));
+    set_string(L, "user_id", sb_peer_user_id(peer));
+    const char *routing_id = sb_peer_routing_id(peer, &len);
+    lua_pushlstring(L, routing_id != NULL ? routing_id : "", routing_id != NULL ? len : 0);
+    lua_setfield(L, -2, "routing_id");
+    sb__lsock_push(L, ls);
+    lua_setfield(L, -2, "socket");
+    const sb_peer_info *info = sb_peer_get_info(peer);
+    if (info != NULL)
+        fill_info(L, info);
+}
+
+static void push_new(lua_State *L, sb__lsock *ls, sb_peer *peer, uint64_t id)
+{
+    lpeer *p = lua_newuserdatauv(L, sizeof(*p), 1);
+    p->magic = PEER_MAGIC;
+    p->id = id;
+    luaL_setmetatable(L, "peer");
+    push_facts(L, ls, peer);
+    lua_setiuservalue(L, -2, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, sb__script_of(L)->peers_ref);
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, (lua_Integer)id);
+    lua_pop(L, 1);
+}
+
+static void remember(lua_State *L, sb__lsock *ls, uint64_t id)
+{
+    lua_pushvalue(L, -1);
+    if (ls->peer_ref == LUA_NOREF)
+        ls->peer_ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    else
+        lua_rawseti(L, LUA_REGISTRYINDEX, ls->peer_ref);
+    ls->peer_id = id;
+}
+
+bool sb__lpeer_is_last(const sb__lsock *ls, const sb_peer *peer)
+{
+    return peer == NULL || (sb_peer_id(peer) == ls->peer_id && ls->peer_ref != LUA_NOREF);
+}
+
+void sb__lpeer_push(lua_State *L, sb__lsock *ls, sb_peer *peer)
+{
+    if (peer == NULL) {
+        lua_pushnil(L);
+        return;
+    }
+    uint64_t id = sb_peer_id(peer);
+    if (id == ls->peer_id && ls->peer_ref != LUA_NOREF) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, ls->peer_ref);
+        return;
+    }
+    lua_rawgeti(L, LUA_REGISTRYINDEX, sb__script_of(L)->peers_ref);
+    int type = lua_rawgeti(L, -1, (lua_Integer)id);
+    lua_remove(L, -2);
+    if (type == LUA_TNIL) {
+        lua_pop(L, 1);
+        push_new(L, ls, peer, id);
+    }
+    if (!ls->closing)
+        remember(L, ls, id);
+}
+
+uint64_t sb__lpeer_check(lua_State *L, int idx)
+{
+    lpeer *p = sb__to_object(L, idx, PEER_MAGIC, sizeof(*p));
+    if (p == NULL)
+        luaL_typeerror(L, idx, "peer");
+    return p->id;
+}
+
+/* The live peer, NULL when it is gone. */
+static sb_peer *live(lua_State *L)
+{
+    uint64_t id = sb__lpeer_check(L, 1);
+    lua_getiuservalue(L, 1, 1);
+    lua_getfield(L, -1, "socket");
+    sb__lsock *ls = sb__lsock_is(L, -1) ? sb__lsock_test(L, -1) : NULL;
+    lua_pop(L, 2);
+    return ls != NULL ? sb_socket_find_peer(ls->sock, id) : NULL;
+}
+
+static int peer_index(lua_State *L)
+{
+    sb__lpeer_check(L, 1);
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+        return 1;
+    if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "connected") == 0) {
+        lua_pushboolean(L, live(L) != NULL);
+        return 1;
+    }
+    lua_getiuservalue(L, 1, 1);
+    lua_pushvalue(L, 2);
+    lua_rawget(L, -2);
+    return 1;
+}
+
+static int peer_kick(lua_State *L)
+{
+    const char *why = luaL_optstring(L, 2, "kicked by the script");
+    sb_peer *peer = live(L);
+    if (peer == NULL)
+        return sb__push_error(L, SB_EHOSTUNREACH, NULL);
+    sb_err err = sb_peer_kick(peer, why);
+    if (err != SB_OK)
+        return sb__push_error(L, err, NULL);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+static int peer_rtt(lua_State *L)
+{
+    sb_peer *peer = live(L);
+    uint64_t rtt = peer != NULL ? sb_peer_rtt(peer) : 0;
+    if (rtt == 0)
+        return 0;
+    lua_pushnumber(L, (lua_Number)rtt / 1e9);
+    return 1;
+}
+
+static int peer_stats(lua_State *L)
+{
+    sb_peer *peer = live(L);
+    if (peer == NULL)
+        return sb__push_error(L, SB_EHOSTUNREACH, NULL);
+    sb_stats st;
+    sb_peer_stats(peer, &st);
+    sb__push_stats(L, &st);
+    return 1;
+}
+
+static int peer_tostring(lua_State *L)
+{
+    uint64_t id = sb__lpeer_check(L, 1);
+    lua_getiuservalue(L, 1, 1);
+    lua_getfield(L, -1, "address");
+    lua_pushfstring(L, "peer %I (%s)", (lua_Integer)id, lua_tostring(L, -1));
+    return 1;
+}
+
+static const luaL_Reg methods[] = {
+    {"kick", peer_kick},
+    {"rtt", peer_rtt},
+    {"stats", peer_stats},
+    {NULL, NULL},
+};
+
+static const luaL_Reg meta[] = {
+    {"__tostring", peer_tostring},
+    {NULL, NULL},
+};
+
+static int make_weak_table(lua_State *L)
+{
+    lua_newtable(L);
+    lua_newtable(L);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+void sb__open_peer(lua_State *L)
+{
+    sb_script *s = sb__script_of(L);
+    s->peers_ref = make_weak_table(L);
+    s->sockets_ref = make_weak_table(L);
+    sb__metatable(L, "peer", meta);
+    luaL_newlib(L, methods);
+    lua_pushcclosure(L, peer_index, 1);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}

@@ -1,0 +1,69 @@
+/* Message objects of scripts: a userdata over a message of the engine. */
+#ifndef SB_LUA_MESSAGE_H
+#define SB_LUA_MESSAGE_H
+
+#include "lua/state.h"
+
+#define SB__MSG_MAGIC 0x534d5347u
+
+typedef enum sb__lmsg_state {
+    SB__MSG_DEAD,  /* its handler has returned */
+    SB__MSG_VIEW,  /* msg is the engine's, during the call only */
+    SB__MSG_OWNED, /* msg is ours, made by sb_msg_keep; ends with the handler */
+    SB__MSG_KEPT   /* ours, ends with the garbage collector */
+} sb__lmsg_state;
+
+/* The userdata; its user value is the peer object. */
+typedef struct sb__lmsg {
+    uint32_t magic;
+    sb__lmsg_state state;
+    bool was_kept; /* the script may hold on to it: it is not used again */
+    sb_msg *msg;
+    uint64_t peer_id; /* whose object the user value is, 0: nil */
+} sb__lmsg;
+
+/* Pushes a view; the caller ends it with sb__lmsg_release. The object is one of a few that take turns, so
+ * that a message makes no garbage: who holds one too long gets an error until its turn comes again. Raises on
+ * ENOMEM. */
+sb__lmsg *sb__lmsg_push_view(lua_State *L, sb_msg *msg);
+/* Gives the object on top of the stack its metatable (lib_message.c). */
+void sb__lmsg_own_metatable(lua_State *L);
+/* The object whose turn it is, without a push, NULL when one would have to be made. */
+sb__lmsg *sb__lmsg_next_view(sb_script *s);
+/* Makes the value on top of the stack, which is popped, the peer of the message object at idx. */
+void sb__lmsg_set_peer(lua_State *L, int idx, sb__lmsg *um, uint64_t peer_id);
+/* Pushes a message object with a copy of its own, ended by the garbage collector. peer_idx 0: no peer. Raises
+ * on ENOMEM. */
+sb__lmsg *sb__lmsg_push_kept(lua_State *L, const sb_msg *msg, int peer_idx);
+/* Pushes a dead object that becomes kept with sb__lmsg_fill: nothing is lost when memory runs out in between.
+ */
+sb__lmsg *sb__lmsg_push_empty(lua_State *L);
+/* Gives the object a copy of msg. SB_ENOMEM. Does not raise. */
+sb_err sb__lmsg_fill(sb__lmsg *um, const sb_msg *msg);
+/* Gives the object a message made by sb_msg_keep. */
+void sb__lmsg_adopt(sb__lmsg *um, sb_msg *own);
+/* The handler has returned: the object is dead unless the script has kept it. */
+void sb__lmsg_release(sb__lmsg *um);
+/* The handler waits: a view becomes a copy of its own. SB_ENOMEM. */
+sb_err sb__lmsg_hold(sb__lmsg *um);
+
+/* NULL when the value is not a message. */
+sb__lmsg *sb__lmsg_test(lua_State *L, int idx);
+
+/* What a script hands over as a message: an object, a string, or a table of strings. `local` serves the last
+ * two and must be finished with sb__out_finish; nothing here raises. The strings must stay on the stack (or
+ * in their table). */
+typedef struct sb__out {
+    sb_msg local;
+    sb_msg *msg; /* what to send */
+} sb__out;
+/* SB_EINVAL with a text when the value is none of these. */
+sb_err sb__out_init(lua_State *L, int idx, sb__out *out, char *err, size_t err_cap);
+void sb__out_finish(sb__out *out);
+/* Appends the frame at idx (a string or a number); false if it is something else. */
+bool sb__out_push(lua_State *L, int idx, sb_msg *msg);
+
+/* Pushes a table of the frames [from, to) as strings. */
+void sb__push_frames(lua_State *L, const sb_msg *msg, uint32_t from, uint32_t to);
+
+#endif

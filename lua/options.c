@@ -1,0 +1,168 @@
+/* Options of sockets from and to Lua values: names by the engine's table, times in seconds, sizes also as
+ * "64k". */
+#include "lua/socket.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- names ---- */
+
+static size_t distance(const char *a, const char *b)
+{
+    size_t la = strlen(a), lb = strlen(b), row[33];
+    if (la > 32 || lb > 32)
+        return 99;
+    for (size_t j = 0; j <= lb; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= la; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= lb; j++) {
+            size_t change = diagonal + (a[i - 1] != b[j - 1]),
+                   gap = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            diagonal = row[j];
+            row[j] = change < gap ? change : gap;
+        }
+    }
+    return row[lb];
+}
+
+static const char *nearest(const char *key, const char *const *extra, const char *found)
+{
+    size_t best = found != NULL ? distance(key, found) : 4;
+    for (; extra != NULL && *extra != NULL; extra++) {
+        size_t d = distance(key, *extra);
+        if (d < best && d <= 2) {
+            best = d;
+            found = *extra;
+        }
+    }
+    return found;
+}
+
+const sb_opt_row *sb__option_check(lua_State *L, const char *key, const char *const *extra)
+{
+    const char *near = NULL;
+    const sb_opt_row *row = sb_option_find(key, strlen(key), &near);
+    if (row != NULL)
+        return row;
+    near = nearest(key, extra, near);
+    if (near != NULL)
+        luaL_error(L, "unknown option '%s', did you mean '%s'?", key, near);
+    luaL_error(L, "unknown option '%s'", key);
+    return NULL;
+}
+
+/* ---- Lua to engine ---- */
+
+static void wrong(lua_State *L, const sb_opt_row *row, int idx, const char *wanted)
+{
+    luaL_error(L, "option '%s': %s expected, got %s", row->name, wanted, luaL_tolstring(L, idx, NULL));
+}
+
+static int64_t ms_value(lua_State *L, const sb_opt_row *row, int idx)
+{
+    size_t len;
+    int64_t ms = 0;
+    if (lua_type(L, idx) == LUA_TNUMBER) {
+        lua_Number v = lua_tonumber(L, idx);
+        if (isnan(v) || v > 1e12)
+            wrong(L, row, idx, "seconds");
+        return v < 0 ? -1 : (int64_t)ceil(v * 1000 - 1e-6);
+    }
+    const char *text = lua_type(L, idx) == LUA_TSTRING ? lua_tolstring(L, idx, &len) : NULL;
+    if (text == NULL || !sb_option_parse_ms(text, len, &ms))
+        wrong(L, row, idx, "seconds or a string such as \"500ms\"");
+    return ms;
+}
+
+static int64_t int_value(lua_State *L, const sb_opt_row *row, int idx)
+{
+    size_t len;
+    int64_t v = 0;
+    if (lua_isinteger(L, idx))
+        return lua_tointeger(L, idx);
+    if (lua_type(L, idx) == LUA_TBOOLEAN)
+        return lua_toboolean(L, idx);
+    if (lua_type(L, idx) == LUA_TNUMBER && lua_tonumber(L, idx) == floor(lua_tonumber(L, idx)))
+        return (int64_t)lua_tonumber(L, idx);
+    const char *text = lua_type(L, idx) == LUA_TSTRING ? lua_tolstring(L, idx, &len) : NULL;
+    if (row->kind != SB_OPT_SIZE || text == NULL || !sb_option_parse_size(text, len, &v))
+        wrong(L, row, idx,
+            row->kind == SB_OPT_SIZE ? "a size in bytes or a string such as \"64k\"" : "a whole number");
+    return v;
+}
+
+static int64_t bool_value(lua_State *L, const sb_opt_row *row, int idx)
+{
+    if (lua_type(L, idx) == LUA_TBOOLEAN)
+        return lua_toboolean(L, idx);
+    if (!lua_isinteger(L, idx))
+        wrong(L, row, idx, "true or false");
+    return lua_tointeger(L, idx);
+}
+
+static const char *bytes_value(lua_State *L, const sb_opt_row *row, int idx, size_t *len)
+{
+    if (lua_type(L, idx) != LUA_TSTRING)
+        wrong(L, row, idx, "a string");
+    return lua_tolstring(L, idx, len);
+}
+
+void sb__option_set(lua_State *L, sb__lsock *ls, const char *key, int idx)
+{
+    char err[256] = "";
+    size_t len;
+    sb_err code;
+    const sb_opt_row *row = sb__option_check(L, key, NULL);
+    if (!row->settable)
+        luaL_error(L, "option '%s' can only be read", key);
+    if (row->types != 0 && (row->types & SB_TYPE_BIT(ls->type)) == 0)
+        luaL_error(L, "option '%s' does not belong to a %s socket", key, sb_type_name(ls->type));
+    if (row->kind == SB_OPT_BYTES) {
+        const char *data = bytes_value(L, row, idx, &len);
+        code = sb_socket_set_bytes(ls->sock, row->opt, data, len, err, sizeof(err));
+    } else {
+        int64_t v = row->kind == SB_OPT_MS     ? ms_value(L, row, idx)
+                    : row->kind == SB_OPT_BOOL ? bool_value(L, row, idx)
+                                               : int_value(L, row, idx);
+        code = sb_socket_set_int(ls->sock, row->opt, v, err, sizeof(err));
+    }
+    if (code != SB_OK)
+        luaL_error(
+            L, "%s", err[0] != '\0' ? err : lua_pushfstring(L, "option '%s': %s", key, sb_strerror(code)));
+}
+
+/* ---- engine to Lua ---- */
+
+static int push_bytes(lua_State *L, sb__lsock *ls, const sb_opt_row *row)
+{
+    char buf[512];
+    size_t len = 0;
+    sb_err err = sb_socket_get_bytes(ls->sock, row->opt, buf, sizeof(buf), &len);
+    if (err != SB_OK)
+        return sb__push_error(L, err, NULL);
+    lua_pushlstring(L, buf, len < sizeof(buf) ? len : sizeof(buf));
+    return 1;
+}
+
+int sb__option_get(lua_State *L, sb__lsock *ls, const char *key)
+{
+    const sb_opt_row *row = sb__option_check(L, key, NULL);
+    int64_t v;
+    if (!row->gettable)
+        return luaL_error(L, "option '%s' can only be set", key);
+    if (row->kind == SB_OPT_BYTES)
+        return push_bytes(L, ls, row);
+    sb_err err = sb_socket_get_int(ls->sock, row->opt, &v);
+    if (err != SB_OK)
+        return sb__push_error(L, err, NULL);
+    if (row->kind == SB_OPT_BOOL)
+        lua_pushboolean(L, v != 0);
+    else if (row->kind == SB_OPT_MS && v >= 0)
+        lua_pushnumber(L, (lua_Number)v / 1000);
+    else
+        lua_pushinteger(L, (lua_Integer)v);
+    return 1;
+}

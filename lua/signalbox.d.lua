@@ -1,0 +1,419 @@
+---@meta signalbox
+-- Annotations (LuaCATS) of the script API, for editors with lua-language-server. Never run. The manual is docs/scripting.md.
+
+---Seconds, or a string such as "500ms" or "2s". Negative: without end.
+---@alias sb.Time number|string
+
+---What can be sent: one frame, a list of frames, or a message object.
+---@alias sb.Sendable string|(string|number)[]|sb.Message
+
+---Failures of the world are values: nil, a text, and an errno-style name ("ETIMEDOUT"). Only misuse raises.
+---@alias sb.ErrorName
+---| "EAGAIN"       # full, or nothing there, and not allowed to wait
+---| "ETIMEDOUT"    # the time is up
+---| "ECANCELED"    # the server is ending ("exiting")
+---| "ECLOSED"      # the socket was closed
+---| "EHOSTUNREACH" # no such peer
+---| "EFSM"         # not now: REQ and REP take turns
+---| "ENOTSUP"      # this type cannot do that
+---| "EADDRINUSE"
+---| "EINVAL"
+---| string
+
+---A sentinel: what a handler may return.
+---@class sb.Token
+
+---@class sb
+---@field DROP sb.Token the message goes nowhere, counted as denied
+---@field ACCEPT sb.Token the subscription is accepted
+---@field DENY sb.Token the subscription is denied
+---@field json table lua-cjson's safe module, also require "cjson.safe"
+---@field log sb.Log
+local sb = {}
+
+---Options of the constructors' table; names and defaults are libzmq's.
+---@class sb.SocketOptions
+---@field name? string unique in the engine; used in logs and metrics
+---@field bind? string|string[] endpoints: "tcp://*:5555", "ipc:///run/x", "inproc://name"
+---@field connect? string|string[]
+---@field hops? integer ROUTERs before this socket whose ids stand before the body; set by route and pipe
+---@field routing_id? string identity announced to the peer; not NUL-led
+---@field subscribe? string|string[] adds a subscription
+---@field unsubscribe? string removes a subscription
+---@field sndbuf? integer|string kernel send buffer, -1: the kernel's choice (default -1)
+---@field rcvbuf? integer|string kernel receive buffer, -1: the kernel's choice (default -1)
+---@field linger? sb.Time how long close waits for queued messages, -1: for ever (default -1)
+---@field reconnect_ivl? sb.Time first wait before reconnecting, -1: never (default 0.1)
+---@field backlog? integer pending connections of a listening socket (default 100)
+---@field reconnect_ivl_max? sb.Time the wait doubles up to this, 0: it stays at reconnect_ivl (default 0)
+---@field maxmsgsize? integer|string largest frame accepted, -1: no limit (default -1)
+---@field sndhwm? integer messages queued to a peer, 0: no limit (default 1000)
+---@field rcvhwm? integer messages queued from a peer, 0: no limit (default 1000)
+---@field rcvtimeo? sb.Time default timeout of recv in tasks, -1: none (default -1)
+---@field sndtimeo? sb.Time default timeout of send in tasks, -1: none (default -1)
+---@field last_endpoint? string the last bind, resolved
+---@field router_mandatory? boolean an unroutable message is an error instead of a drop (default false)
+---@field tcp_keepalive? integer SO_KEEPALIVE, -1: the kernel's choice (default -1)
+---@field tcp_keepalive_cnt? integer TCP_KEEPCNT (default -1)
+---@field tcp_keepalive_idle? integer TCP_KEEPIDLE, seconds (default -1)
+---@field tcp_keepalive_intvl? integer TCP_KEEPINTVL, seconds (default -1)
+---@field immediate? boolean queue only to completed connections (default false)
+---@field xpub_verbose? boolean pass duplicate subscriptions up (default false)
+---@field ipv6? boolean resolve and bind IPv6 too (default false)
+---@field mechanism? integer security mechanism in use: 0 is NULL (default 0)
+---@field probe_router? boolean send an empty message to every new peer (default false)
+---@field req_correlate? boolean number requests and match replies (default false)
+---@field req_relaxed? boolean allow a request while one is open (default false)
+---@field conflate? boolean keep only the last message (default false)
+---@field router_handover? boolean a new peer takes over a routing id in use (default false)
+---@field tos? integer IP type of service (default 0)
+---@field connect_routing_id? string routing id of the peer of the next connect
+---@field handshake_ivl? sb.Time limit of the whole handshake, 0: none (default 30)
+---@field xpub_nodrop? boolean a full subscriber is an error instead of a drop (default false)
+---@field xpub_manual? boolean subscriptions wait for on_subscribe (default false)
+---@field xpub_welcome_msg? string sent to every new subscriber
+---@field invert_matching? boolean send what does not match (default false)
+---@field heartbeat_ivl? sb.Time time between PINGs, 0: none (default 0)
+---@field heartbeat_ttl? sb.Time time the peer may wait for us, 0: unset (default 0)
+---@field heartbeat_timeout? sb.Time silence after a PING that ends the connection, -1: heartbeat_ivl (default -1)
+---@field xpub_verboser? boolean pass duplicate subscriptions and unsubscriptions up (default false)
+---@field connect_timeout? sb.Time limit of a connect, 0: the kernel's (default 0)
+---@field tcp_maxrt? sb.Time TCP_USER_TIMEOUT, 0: the kernel's (default 0)
+---@field bindtodevice? string SO_BINDTODEVICE
+---@field sndhwm_bytes? integer|string octets queued to a peer, 0: no limit (default 0)
+---@field rcvhwm_bytes? integer|string octets queued from a peer, 0: no limit (default 0)
+---@field max_frames? integer frames of one message (default 8192)
+---@field max_message? integer|string octets of one message, 0: no limit (default 0)
+---@field strict? boolean close on frames that RFC 37 forbids and libzmq accepts (default true)
+
+---@param options? sb.SocketOptions
+---@return sb.Socket
+---@overload fun(options?: sb.SocketOptions): nil, string, sb.ErrorName
+function sb.router(options) end
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.dealer = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.req = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.rep = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.pub = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.sub = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.xpub = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.xsub = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.push = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.pull = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.pair = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.stream = sb.router
+
+---A message of your own, not tied to a handler.
+---@param frames sb.Sendable
+---@return sb.Message
+function sb.message(frames) end
+
+---Runs fn as a task: a coroutine that may wait. It starts when the running code has returned.
+---@param fn fun(...)
+---@return true? ok
+---@return string? err
+---@return sb.ErrorName? code EAGAIN: too many open tasks
+function sb.spawn(fn, ...) end
+
+---Calls fn every interval; once more with exiting = true when the server ends. A tick that still waits is not started twice.
+---@param interval sb.Time
+---@param fn fun(exiting: boolean)
+---@return sb.Timer
+function sb.every(interval, fn) end
+
+---Calls fn once, after a delay.
+---@param delay sb.Time
+---@param fn fun(exiting: boolean)
+---@return sb.Timer
+function sb.after(delay, fn) end
+
+---Waits. Only in handlers and tasks.
+---@param time sb.Time
+---@return true? slept
+---@return string? err "exiting"
+---@return sb.ErrorName? code
+function sb.sleep(time) end
+
+---Seconds since 1970, with fraction.
+---@return number
+function sb.now() end
+
+---"declare" while a configuration is checked (top level only, no I/O), else "run".
+---@return "declare"|"run"
+function sb.phase() end
+
+---The server is ending.
+---@return boolean
+function sb.exiting() end
+
+---Where messages go that cannot be routed or whose script failed: [JSON header][frames...]. nil: nowhere.
+---@param socket sb.Socket?
+function sb.dead_letter(socket) end
+
+---Passes everything between two sockets, in C; a copy of all goes to capture.
+---@param front sb.Socket
+---@param back sb.Socket
+---@param capture? sb.Socket
+---@return sb.Proxy
+function sb.proxy(front, back, capture) end
+
+---Without argument (or with {}): all numbers. With a name: a number of your own.
+---@param new? { counter: string?, gauge: string?, help: string? }
+---@return sb.Metric|table
+function sb.metrics(new) end
+
+---@class sb.Log
+---@field debug fun(...)
+---@field info fun(...)
+---@field notice fun(...)
+---@field warn fun(...)
+---@field error fun(...)
+
+---@class sb.Timer
+local Timer = {}
+---@return boolean was_running
+function Timer:cancel() end
+
+---@class sb.Metric
+local Metric = {}
+---@param n? number default 1
+function Metric:add(n) end
+---Gauges only.
+---@param v number
+function Metric:set(v) end
+---@return number
+function Metric:get() end
+
+---@class sb.Proxy
+local Proxy = {}
+---Messages wait (back-pressure to the peers) until resume.
+function Proxy:pause() end
+function Proxy:resume() end
+---@return { front: { msgs: integer, bytes: integer }, back: { msgs: integer, bytes: integer }, paused: boolean }
+function Proxy:statistics() end
+---Takes the proxy off; the sockets stay.
+function Proxy:stop() end
+
+---A message. It belongs to its handler until that returns; msg:keep() holds it longer. #msg is the number of body frames.
+---@class sb.Message
+---@field [integer] string body frames; set one, or append with msg[#msg + 1]
+---@field peer sb.Peer? who it came from
+---@field envelope string[] routing ids and delimiter before the body; can be set
+local Message = {}
+---Octets of frame i, or of the whole body; makes no string.
+---@param i? integer
+---@return integer
+function Message:size(i) end
+---@param i integer
+---@param prefix string
+---@return boolean
+function Message:starts(i, prefix) end
+---@param i integer
+---@param text string
+---@return boolean
+function Message:equals(i, text) end
+---@param i integer
+---@param frame string
+---@return sb.Message
+function Message:insert(i, frame) end
+---@param i? integer default: the last
+---@return string frame
+function Message:remove(i) end
+---@return sb.Message
+function Message:copy() end
+---@return sb.Message self
+function Message:keep() end
+---@return string[]
+function Message:frames() end
+
+---A connection's other end. The facts stay readable after it is gone.
+---@class sb.Peer
+---@field id integer number of the connection, never used again
+---@field address string
+---@field user_id string "" without authentication
+---@field identity string routing id it announced
+---@field routing_id string the id a ROUTER knows it by
+---@field type string socket type: "DEALER"
+---@field mechanism string
+---@field metadata table<string, string> properties of its handshake
+---@field socket sb.Socket
+---@field connected boolean
+local Peer = {}
+---@param why? string
+---@return true? ok
+---@return string? err
+---@return sb.ErrorName? code
+function Peer:kick(why) end
+---Seconds of the last heartbeat round trip.
+---@return number?
+function Peer:rtt() end
+---@return sb.Stats?
+function Peer:stats() end
+
+---@class sb.Stats
+---@field msgs_in integer
+---@field msgs_out integer
+---@field bytes_in integer
+---@field bytes_out integer
+---@field peers integer
+---@field subscriptions integer
+---@field queued_in_msgs integer
+---@field queued_in_bytes integer
+---@field queued_out_msgs integer
+---@field queued_out_bytes integer
+---@field dropped table<string, integer> by cause: hwm, no_peer, no_route, denied, script, oversize, lost, filtered
+---@field handshake_failures table<string, integer> by cause
+
+---A row of a route table: a condition (none: every message) and exactly one of to, reply, drop.
+---@class sb.Row
+---@field frame? integer body frame to look at, default 1
+---@field prefix? string it starts with this
+---@field equals? string it is this
+---@field to? sb.Socket|sb.Targets|sb.Token|fun(msg: sb.Message, peer: sb.Peer): sb.Socket|sb.Token|nil, string?
+---@field weight? integer[] with a list of targets
+---@field reply? string answer to the sender
+---@field drop? boolean
+---@field reason? string goes there as a dead letter with this reason
+
+---@class sb.Targets
+---@field [integer] sb.Socket
+---@field weight? integer[]
+
+---@class sb.Socket
+---@field name string
+---@field type string "ROUTER"
+---@field last_endpoint string the last bind, resolved: "tcp://127.0.0.1:40123"
+---@field closed boolean
+local Socket = {}
+
+---Sends a whole message. Waits for room in handlers and tasks, at most timeout (default: sndtimeo).
+---@param msg sb.Sendable
+---@param timeout? sb.Time
+---@return true? ok
+---@return string? err
+---@return sb.ErrorName? code
+function Socket:send(msg, timeout) end
+---Waits for a message, at most timeout (default: rcvtimeo). Only on sockets without handler and route.
+---@param timeout? sb.Time
+---@return sb.Message? msg
+---@return string? err
+---@return sb.ErrorName? code
+function Socket:recv(timeout) end
+---REQ and DEALER: sends and waits for the answer.
+---@param msg sb.Sendable
+---@param timeout? sb.Time
+---@return sb.Message? answer
+---@return string? err
+---@return sb.ErrorName? code
+function Socket:request(msg, timeout) end
+---for msg in socket:messages() do ... end, until the socket is closed or the server ends.
+---@return fun(): sb.Message?
+function Socket:messages() end
+
+---Rows compiled to C; the first that matches wins. nil takes the route off.
+---@param rows sb.Row[]?
+---@return sb.Socket self
+function Socket:route(rows) end
+---Which row would take a message with this first frame (or these frames).
+---@param topic sb.Sendable
+---@return string text
+---@return integer? row
+function Socket:explain(topic) end
+---Everything to another socket: in C without fn, else what fn returns: a message, a list of messages, sb.DROP, or nil, reason.
+---@param to sb.Socket
+---@param fn? fun(msg: sb.Message, peer: sb.Peer): sb.Sendable|sb.Message[]|sb.Token|nil, string?
+---@return sb.Socket self
+function Socket:pipe(to, fn) end
+---For every message. Returning a string, a list of frames or a message answers; nil, reason refuses; nothing: taken.
+---@param fn fun(msg: sb.Message, peer: sb.Peer): sb.Sendable|sb.Token|nil, string?
+---@return sb.Socket self
+function Socket:on_message(fn) end
+---PUB and XPUB: may this peer have this topic? May wait; denied after 5 s.
+---@param fn fun(topic: string, peer: sb.Peer): sb.Token|string|boolean, string?
+---@return sb.Socket self
+function Socket:on_subscribe(fn) end
+---Events of connections: "accepted", "handshake_succeeded", "disconnected", ...
+---@param fn fun(event: string, peer: sb.Peer?, info: table)
+---@return sb.Socket self
+function Socket:on_peer(fn) end
+
+---@return sb.Peer[]
+function Socket:peers() end
+---@param peer sb.Peer
+---@param why? string
+---@return true? ok
+---@return string? err
+---@return sb.ErrorName? code
+function Socket:kick(peer, why) end
+---@return sb.Stats
+function Socket:stats() end
+
+---@param endpoint string
+---@return true? ok
+---@return string? err
+---@return sb.ErrorName? code
+function Socket:bind(endpoint) end
+---@param endpoint string
+---@return true? ok
+---@return string? err
+---@return sb.ErrorName? code
+function Socket:connect(endpoint) end
+---@param endpoint string
+---@return true? ok
+---@return string? err
+---@return sb.ErrorName? code
+function Socket:unbind(endpoint) end
+---@param endpoint string
+---@return true? ok
+---@return string? err
+---@return sb.ErrorName? code
+function Socket:disconnect(endpoint) end
+---@param topic string
+---@return true? ok
+---@return string? err
+---@return sb.ErrorName? code
+function Socket:subscribe(topic) end
+---@param topic string
+---@return true? ok
+---@return string? err
+---@return sb.ErrorName? code
+function Socket:unsubscribe(topic) end
+---@param option string
+---@param value string|number|boolean
+---@return sb.Socket self
+function Socket:set(option, value) end
+---@param option string
+---@return string|number|boolean value
+function Socket:get(option) end
+---Sends what is queued (linger), then ends. Also by local s <close> = ...
+function Socket:close() end
+
+-- lzmq's names
+---@param frames string[]
+---@param timeout? sb.Time
+---@return true? ok
+function Socket:send_all(frames, timeout) end
+---@param ... string frames
+---@return true? ok
+function Socket:sendx(...) end
+---@param frame string
+---@return true
+function Socket:send_more(frame) end
+---@param timeout? sb.Time
+---@return string[]? frames
+function Socket:recv_all(timeout) end
+---@param timeout? sb.Time
+---@return string? ... frames
+function Socket:recvx(timeout) end
+
+return sb

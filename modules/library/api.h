@@ -1,0 +1,53 @@
+/* The one table of functions a host that does not link libsignalbox takes from it: one dlopen, one dlsym.
+ *
+ * nginx needs this: its modules share one symbol space, and in there may be another Lua. With RTLD_LOCAL and
+ * RTLD_DEEPBIND ours stays apart. The table only grows at its end; what changes otherwise gets a new version.
+ */
+#ifndef SB_API_H
+#define SB_API_H
+
+#include "modules/library/board.h"
+#include "modules/library/plan.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SB_API_VERSION 1
+#define SB_API_SYMBOL  "sb_api_get"
+
+typedef struct sb_api {
+    uint32_t version;
+    uint32_t size;       /* octets of the table: what lies behind is not there */
+    const char *release; /* "0.1.0" */
+
+    const char *(*strerror)(sb_err err);
+
+    sb_err (*plan_create)(const sb_board_config *cfg, sb_board_error *error, sb_plan **out);
+    void (*plan_destroy)(sb_plan *plan);
+    const sb_plan_bind *(*plan_binds)(const sb_plan *plan, size_t *n);
+    void (*plan_unlink_stale)(const sb_addr *addr);
+
+    sb_err (*board_create)(const sb_board_config *cfg, sb_board_error *error, sb_board **out);
+    void (*board_destroy)(sb_board *board);
+    sb_engine *(*board_engine)(sb_board *board);
+    sb_script *(*board_script)(sb_board *board, size_t i);
+    sb_err (*board_drain)(sb_board *board, uint64_t deadline_ns, sb_drain *drain);
+    uint64_t (*board_unsent)(sb_board *board);
+
+    int (*engine_fd)(sb_engine *engine);
+    int (*engine_timeout)(sb_engine *engine);
+    sb_err (*engine_step)(sb_engine *engine);
+    const char *(*engine_backend)(const sb_engine *engine);
+    const char *(*engine_notice)(const sb_engine *engine);
+    uint32_t (*engine_sockets)(const sb_engine *engine);
+} sb_api;
+
+/* The table, or NULL when this library does not speak that version. Any thread. */
+const sb_api *sb_api_get(uint32_t version);
+typedef const sb_api *(*sb_api_get_fn)(uint32_t version);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

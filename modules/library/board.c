@@ -1,0 +1,100 @@
+/* Boards: an engine and its scripts, made in this order and ended in the other. After: plan.c, the hosts. */
+#include "modules/library/board.h"
+
+#include "engine/socket.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct sb_board {
+    sb_engine *engine;
+    size_t n; /* scripts loaded */
+    sb_script *scripts[];
+};
+
+static sb_err load_scripts(sb_board *board, const sb_board_config *cfg, sb_board_error *error)
+{
+    for (size_t i = 0; i < cfg->nscripts; i++) {
+        sb_script_config script = cfg->scripts[i];
+        script.phase = SB_SCRIPT_RUN;
+        error->script = i;
+        sb_err err =
+            sb_script_load(board->engine, &script, error->text, sizeof error->text, &board->scripts[i]);
+        if (err != SB_OK)
+            return err;
+        board->n++;
+    }
+    return SB_OK;
+}
+
+static sb_err open_engine(const sb_board_config *cfg, sb_board_error *error, sb_engine **out)
+{
+    const sb_engine_config config = {
+        .backend = cfg->backend,
+        .host = cfg->host,
+        .max_peers = cfg->max_peers,
+        .max_queued = cfg->max_queued,
+    };
+    return sb_engine_create(&config, error->text, sizeof error->text, out);
+}
+
+sb_err sb_board_create(const sb_board_config *cfg, sb_board_error *error, sb_board **out)
+{
+    sb_board *board = calloc(1, sizeof *board + cfg->nscripts * sizeof *board->scripts);
+    *error = (sb_board_error){.script = cfg->nscripts};
+    if (board == NULL) {
+        snprintf(error->text, sizeof error->text, "%s", sb_strerror(SB_ENOMEM));
+        return SB_ENOMEM;
+    }
+    sb_err err = open_engine(cfg, error, &board->engine);
+    if (err == SB_OK)
+        err = load_scripts(board, cfg, error);
+    if (err != SB_OK) {
+        sb_board_destroy(board);
+        return err;
+    }
+    *out = board;
+    return SB_OK;
+}
+
+void sb_board_destroy(sb_board *board)
+{
+    if (board == NULL)
+        return;
+    while (board->n > 0)
+        sb_script_destroy(board->scripts[--board->n]);
+    sb_engine_destroy(board->engine);
+    free(board);
+}
+
+sb_engine *sb_board_engine(sb_board *board)
+{
+    return board->engine;
+}
+
+sb_script *sb_board_script(sb_board *board, size_t i)
+{
+    return i < board->n ? board->scripts[i] : NULL;
+}
+
+sb_err sb_board_drain(sb_board *board, uint64_t deadline_ns, sb_drain *drain)
+{
+    for (size_t i = 0; i < board->n; i++)
+        sb_script_exiting(board->scripts[i]);
+    return sb_engine_drain(board->engine, deadline_ns, drain);
+}
+
+static bool add_queued(void *arg, sb_socket *sock)
+{
+    sb_stats stats;
+    sb_socket_stats(sock, &stats);
+    *(uint64_t *)arg += stats.queued_out_msgs;
+    return true;
+}
+
+uint64_t sb_board_unsent(sb_board *board)
+{
+    uint64_t n = 0;
+    sb_engine_each_socket(board->engine, add_queued, &n);
+    return n;
+}

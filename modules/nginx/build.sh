@@ -1,0 +1,38 @@
+#!/bin/bash
+# Builds ngx_signalbox_module.so against the installed nginx-dev, as Debian builds its own modules. No root, nothing is
+# written outside the build folder.
+#   build.sh SOURCES BUILD_FOLDER RESULT.so [extra compiler flags]
+set -euo pipefail
+
+sources=$(readlink -f "$1")
+build=$2
+result=$3
+flags=${4-}
+nginx_sources=/usr/share/nginx/src
+
+mkdir -p "$build/tree"
+build=$(readlink -f "$build")
+# configure wants to run where its own files are: give it a folder of links, which may be written to.
+for part in auto configure src debian conf_flags; do
+    if [ -e "$nginx_sources/$part" ]; then
+        ln -sfn "$nginx_sources/$part" "$build/tree/$part"
+    fi
+done
+cd "$build/tree"
+NGX_CONF_FLAGS=()
+# shellcheck disable=SC1091
+. ./conf_flags
+
+export SB_SOURCE=$sources
+stamp=$build/configured
+wanted="$(cat conf_flags) $flags $(cat "$sources/modules/nginx/config")"
+if [ ! -f "$build/Makefile" ] || [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
+    if ! ./configure "${NGX_CONF_FLAGS[@]}" --with-cc-opt="-g -O2 -fPIC $flags" --builddir="$build" \
+        --add-dynamic-module="$sources/modules/nginx" >"$build/configure.log" 2>&1; then
+        tail -n 30 "$build/configure.log" >&2
+        exit 1
+    fi
+    printf '%s' "$wanted" >"$stamp"
+fi
+make -s -f "$build/Makefile" modules
+cp "$build/ngx_signalbox_module.so" "$result"

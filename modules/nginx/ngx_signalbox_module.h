@@ -1,0 +1,112 @@
+/* Signalbox in nginx: what the files of this folder share.
+ *
+ * nginx's dialect here, the engine's behind the table of modules/library/api.h. The configuration belongs to
+ * a cycle; the worker part belongs to the configuration and lives from init_process to exit_process. */
+#ifndef NGX_SIGNALBOX_MODULE_H
+#define NGX_SIGNALBOX_MODULE_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+
+#include "modules/library/api.h"
+
+/* nginx loads modules into one symbol space: nothing of ours belongs there. */
+#pragma GCC visibility push(hidden)
+
+typedef struct ngx_signalbox_worker_s ngx_signalbox_worker_t;
+
+/* One `script` line. The text is read once, by the master: master and worker run the same bytes. */
+typedef struct {
+    ngx_str_t path; /* full */
+    ngx_str_t name; /* for messages, as it was given */
+    ngx_str_t text;
+    ngx_array_t args; /* of char *, "key=value" */
+    ngx_str_t file;   /* where the line stands */
+    ngx_uint_t line;
+} ngx_signalbox_script_t;
+
+/* One bind that nginx listens for. Reached from ngx_listening_t.servers. */
+typedef struct {
+    char *endpoint; /* as the script gave it */
+    int fd;         /* the owner worker's duplicate of the listening socket, -1: none */
+} ngx_signalbox_listen_t;
+
+typedef struct {
+    ngx_array_t scripts; /* of ngx_signalbox_script_t */
+    ngx_array_t listens; /* of ngx_signalbox_listen_t * */
+    ngx_str_t library;   /* directive; empty: next to this module */
+    char *backend;
+    ngx_int_t owner; /* index of the worker that runs the scripts */
+    size_t memory;
+    size_t queue_limit;
+    ngx_msec_t handler_time;
+    ngx_msec_t linger;
+    ngx_uint_t max_peers;
+    ngx_uint_t max_peers_set; /* by the directive */
+    const sb_api *api;
+    ngx_signalbox_worker_t *worker; /* NULL in the master and in workers that do not own */
+} ngx_signalbox_conf_t;
+
+struct ngx_signalbox_worker_s {
+    sb_host host; /* what the engine sees; first member */
+    ngx_signalbox_conf_t *conf;
+    const sb_api *api;
+    ngx_log_t *log;
+    sb_board *board; /* NULL: ended */
+    sb_engine *engine;
+    ngx_connection_t *loop;    /* the engine's descriptor */
+    ngx_connection_t *watcher; /* its read handler is called when the worker shall quit */
+    ngx_connection_t nobody;   /* what timers point at: no descriptor */
+    ngx_event_t timer;         /* the engine's next deadline */
+    ngx_event_t step;          /* posted: step in the next turn */
+    ngx_event_t hold;          /* keeps a quitting worker alive while it drains */
+    sb_drain drain;
+    sb_drain_report report;
+    unsigned draining : 1;
+    unsigned drained : 1;
+};
+
+extern ngx_module_t ngx_signalbox_module;
+
+/* ngx_signalbox_library.c: opens libsignalbox.so and takes its table. Errors are logged at emerg. */
+const sb_api *ngx_signalbox_library_open(ngx_conf_t *cf, ngx_str_t *path);
+
+/* ngx_signalbox_script.c: reads a script's file; runs the declare pass over all of them and opens what they
+ * bind. Errors are logged at emerg with the line of the `script` directive. */
+ngx_int_t ngx_signalbox_script_read(ngx_conf_t *cf, ngx_signalbox_script_t *script);
+ngx_int_t ngx_signalbox_scripts_declare(ngx_conf_t *cf, ngx_signalbox_conf_t *conf);
+/* The engine's view of the scripts, out of `pool`; NULL when out of memory. */
+sb_script_config *ngx_signalbox_scripts_config(ngx_pool_t *pool, ngx_signalbox_conf_t *conf);
+void ngx_signalbox_log(ngx_log_t *log, sb_log_level level, const char *line);
+
+/* ngx_signalbox_listen.c: listening sockets. add: in the master, for one bind. check: when the whole
+ * configuration is read, against http and others. take: in a worker, so that nginx does not accept; the owner
+ * keeps duplicates. drop: closes the duplicates. */
+ngx_int_t ngx_signalbox_listen_add(ngx_conf_t *cf, ngx_signalbox_conf_t *conf, const sb_plan_bind *bind);
+ngx_int_t ngx_signalbox_listen_check(ngx_cycle_t *cycle);
+ngx_int_t ngx_signalbox_listen_take(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf, ngx_uint_t owner);
+void ngx_signalbox_listen_drop(ngx_signalbox_conf_t *conf);
+int ngx_signalbox_listen_find(ngx_signalbox_conf_t *conf, const char *endpoint);
+
+/* ngx_signalbox_worker.c: the engine in nginx's loop. start never fails the worker: what goes wrong is
+ * logged. */
+void ngx_signalbox_worker_start(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf);
+/* Ends the engine at once. Idempotent; not from inside the engine's callbacks. */
+void ngx_signalbox_worker_end(ngx_signalbox_worker_t *w);
+/* Something was done to the engine outside its step: step in the next turn, which comes at once. */
+void ngx_signalbox_worker_touch(ngx_signalbox_worker_t *w);
+
+/* ngx_signalbox_drain.c: the graceful end. */
+ngx_int_t ngx_signalbox_drain_watch(ngx_signalbox_worker_t *w);
+void ngx_signalbox_drain_unwatch(ngx_signalbox_worker_t *w);
+/* worker_shutdown_timeout, or the hold timer: what is not sent is lost, and told. */
+void ngx_signalbox_drain_force(ngx_signalbox_worker_t *w);
+/* The process ends without a graceful quit (TERM, or one process that is all of nginx). */
+void ngx_signalbox_drain_skip(ngx_signalbox_worker_t *w);
+/* After a step in which the engine reported. */
+void ngx_signalbox_drain_done(ngx_signalbox_worker_t *w);
+
+#pragma GCC visibility pop
+
+#endif

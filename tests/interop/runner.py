@@ -1,0 +1,121 @@
+"""Runs functions named test_* of a module, one line each; the exit code tells. A test gets a Bench that ends everything."""
+import argparse
+import os
+import random
+import socket
+import sys
+import tempfile
+import time
+import traceback
+
+import zmq
+
+from peer import Failed, Peer, Script, SLOW
+
+
+class Bench:
+    """What a test needs, and its end: libzmq sockets, Signalbox peers, scripts, a directory."""
+
+    def __init__(self, backend):
+        self.backend = backend
+        self.context = zmq.Context()
+        self.peers, self.scripts, self.sockets = [], [], []
+        self.directory = tempfile.TemporaryDirectory(prefix="sb-interop-")
+
+    def peer(self):
+        p = Peer(self.backend)
+        self.peers.append(p)
+        return p
+
+    def script(self, path, **args):
+        s = Script(path, self.backend, **args)
+        self.scripts.append(s)
+        return s
+
+    def zmq(self, kind, **options):
+        """A libzmq socket: kind is a name ("ROUTER"), options are libzmq's in lower case."""
+        s = self.context.socket(getattr(zmq, kind))
+        s.linger = 0
+        s.rcvtimeo = s.sndtimeo = 5000 * SLOW
+        for option, value in options.items():
+            s.set(getattr(zmq, option.upper()), value)
+        self.sockets.append(s)
+        return s
+
+    def path(self, name):
+        return os.path.join(self.directory.name, name)
+
+    @staticmethod
+    def free_port():
+        """For those who cannot ask the kernel: below what it gives to connecting sockets, so that none of them takes the
+        port before it is bound."""
+        while True:
+            port = random.randrange(10_000, 32_000)
+            with socket.socket() as s:
+                try:
+                    s.bind(("127.0.0.1", port))
+                    return port
+                except OSError:
+                    continue
+
+    def finish(self):
+        """Everything must end by itself and well."""
+        for s in self.sockets:
+            s.close(0)
+        for p in self.peers + self.scripts:
+            p.quit()
+
+    def reap(self):
+        for s in self.sockets:
+            s.close(0)
+        self.context.destroy(0)
+        for p in self.peers + self.scripts:
+            p.reap()
+        self.directory.cleanup()
+
+
+def run_one(name, function, backend):
+    bench, began = Bench(backend), time.monotonic()
+    try:
+        function(bench)
+        bench.finish()
+        return True
+    except Exception:
+        traceback.print_exc()
+        for p in bench.peers + bench.scripts:
+            print(f"--- stderr of {p.name}:\n{p.text()[-3000:]}", file=sys.stderr)
+        return False
+    finally:
+        bench.reap()
+        print(f"{time.monotonic() - began:6.2f} s  {name}", flush=True)
+
+
+def uring_works():
+    """Whether this machine lets us make a ring: only then is a test on it possible."""
+    try:
+        p = Peer("uring")
+    except Failed as e:
+        if "ended with 77" in str(e):
+            return False
+        raise
+    p.quit()
+    p.reap()
+    return True
+
+
+def main(tests):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--backend", default="auto")
+    parser.add_argument("only", nargs="*", help="names, or parts of them")
+    args = parser.parse_args()
+    if args.backend == "uring" and not uring_works():
+        print("no io_uring here")
+        sys.exit(77)
+    chosen = [(n, f) for n, f in tests if not args.only or any(o in n for o in args.only)]
+    bad = [name for name, function in chosen if not run_one(name, function, args.backend)]
+    print(f"{len(chosen)} tests, {len(bad)} failed" + "".join(f"\n  failed: {name}" for name in bad))
+    sys.exit(1 if bad or not chosen else 0)
+
+
+def tests_of(module):
+    return [(n, f) for n, f in vars(module).items() if n.startswith("test_") and callable(f)]

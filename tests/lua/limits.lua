@@ -1,0 +1,140 @@
+-- A broken handler costs its message, never the server.
+expect "ran longer than"
+expect "not enough memory"
+expect "first"
+expect "more errors of scripts"
+expect "invalid order function" -- table.sort may notice before the time is over
+
+local function ends(fn)
+  local before, t0 = sb.metrics().script.errors, sb.now()
+  sb.spawn(fn)
+  eventually(function() return sb.metrics().script.errors > before end)
+  return sb.now() - t0
+end
+
+test("a busy loop ends", function() ends(function() while true do end end) end)
+
+test("a busy loop inside pcall ends", function()
+  ends(function() while true do pcall(function() while true do end end) end end)
+end)
+
+test("a busy loop inside a coroutine ends", function()
+  ends(function() coroutine.wrap(function() while true do end end)() end)
+  ends(function() while true do coroutine.resume(coroutine.create(function() while true do end end)) end end)
+end)
+
+test("a busy loop inside xpcall's handler ends", function()
+  ends(function() while true do xpcall(error, function() while true do end end) end end)
+end)
+
+test("a busy __close ends", function()
+  ends(function()
+    local x <close> = setmetatable({}, { __close = function() while true do end end })
+    error "first"
+  end)
+end)
+
+test("a busy __index and __tostring end", function()
+  ends(function() return setmetatable({}, { __index = function() while true do end end }).x end)
+  expect "error object"
+  ends(function() error(setmetatable({}, { __tostring = function() while true do end end })) end)
+end)
+
+test("memory is limited", function()
+  local ok, err = pcall(function()
+    local s = "x"
+    while true do s = s .. s end
+  end)
+  eq(ok, false)
+  ok, err = pcall(string.rep, "x", 1 << 40)
+  eq(ok, false)
+  ends(function()
+    local t = {}
+    while true do t[#t + 1] = { {} } end
+  end)
+  eq(#("y"):rep(1000), 1000)
+end)
+
+test("C functions do not hang", function()
+  fails("too many elements", table.move, {}, 1, 1 << 60, 2)
+  fails("too many elements", table.concat, {}, "", 1, 1 << 60)
+  local huge = setmetatable({}, { __len = function() return 1 << 60 end })
+  fails("too many elements", table.insert, huge, 1, 1)
+  fails("too many elements", table.remove, huge, 1)
+  fails("too many elements", table.sort, huge)
+  eq(string.rep("", 1 << 60), "")
+  ends(function()
+    local t = {}
+    for i = 1, 300000 do t[i] = i % 1000 end
+    for _ = 1, 100 do table.sort(t, rawequal) end
+  end)
+  ends(function() table.sort({ 1, 2, 3 }, function() while true do end end) end)
+end)
+
+test("wide json is refused", function()
+  local t = { 1 }
+  for _ = 1, 60 do t = { t, t } end
+  local before, refused = sb.metrics().script.errors
+  sb.spawn(function() refused = sb.json.encode(t) == nil end)
+  eventually(function() return refused or sb.metrics().script.errors > before end)
+  fails("at most 1000", sb.json.encode_max_depth, 1 << 30)
+  eq(sb.json.new, nil)
+end)
+
+test("text only, and nothing to escape with", function()
+  eq(string.dump, nil)
+  eq(load("\27Lua"), nil)
+  eq(load(string.char(27) .. "LuaT", "x", "b"), nil)
+  eq(load("return 1", "x", "bt")(), 1)
+  eq(load("return x", "x", "t", { x = 5 })(), 5)
+  eq(io, nil)
+  eq(os, nil)
+  eq(debug, nil)
+  eq(package, nil)
+  eq(dofile, nil)
+  eq(loadfile, nil)
+  eq(getmetatable "", false)
+  eq(getmetatable(_G), false)
+  fails("cannot change a protected metatable", setmetatable, _G, {})
+  fails("__gc is not for scripts", setmetatable, {}, { __gc = print })
+  fails("module 'socket' not found", require, "socket")
+  fails("collectgarbage knows", collectgarbage, "step")
+  eq(type(collectgarbage "count"), "number")
+end)
+
+test("globals are refused", function()
+  fails("assignment to undeclared global 'oops'; use local", function() oops = 1 end)
+  eq(undefined_name, nil)
+end)
+
+test("metatables of our objects are closed", function()
+  local s <close> = sb.pull {}
+  eq(getmetatable(s), false)
+  eq(getmetatable(sb.message "x"), false)
+  eq(getmetatable(sb.DROP), false)
+  fails("message expected", sb.message("x").size, s)
+  fails("socket expected", s.send, sb.message "x")
+  fails("peer expected", s.kick, s, s)
+  fails("socket expected", s.send, 5)
+end)
+
+test("too many tasks are refused", function()
+  local n, ok, err, code = 0
+  repeat
+    n = n + 1
+    ok, err, code = sb.spawn(sb.sleep, 0.05)
+  until not ok
+  eq(code, "EAGAIN")
+  eq(n > 400, true)
+  eventually(function() return sb.metrics().script.tasks < 10 end)
+end)
+
+test("waiting where it cannot be is an error", function()
+  fails("coroutine of the script's own", coroutine.wrap(function() sb.sleep(1) end))
+  fails("inside a metamethod, iterator or callback", table.sort, { 1, 2, 3 }, function() sb.sleep(1) end)
+end)
+
+test("a stray yield ends the task only", function()
+  expect "coroutine.yield outside"
+  ends(function() coroutine.yield(1) end)
+end)

@@ -1,0 +1,116 @@
+"""nginx -t: everything that can be known before a worker runs is told, with file and line, and nothing is left behind."""
+import os
+import re
+
+import harness
+
+GOOD = 'local sb = require "signalbox"\nlocal cfg = ...\nsb.pull { name = cfg.name, bind = "tcp://127.0.0.1:" .. cfg.port }\n'
+
+
+class Config(harness.NginxTest):
+    def check(self, block, scripts=None, expect=None, **options):
+        """Runs -t; `expect` is a pattern in its output, None means success."""
+        server = self.nginx(block, scripts or {"a.lua": GOOD}, **options)
+        server.expected.append(".")
+        code, said = server.test()
+        if expect is None:
+            self.assertEqual(code, 0, said)
+        else:
+            self.assertEqual(code, 1, said)
+            self.assertRegex(said, expect)
+        return server, said
+
+    def test_a_good_script_passes(self):
+        self.check("script a.lua port=%d;" % harness.free_port())
+
+    def test_a_block_without_scripts_and_no_block_at_all_pass(self):
+        self.check("")
+        self.check(None)
+
+    def test_a_syntax_error_has_script_line_and_configuration_line(self):
+        self.check("\nscript a.lua;", {"a.lua": "local x\nlocal = 3\n"},
+                   r"signalbox: a\.lua:2: .*near '=' in .*/nginx\.conf:\d+")
+
+    def test_an_unknown_option_is_named_with_a_suggestion(self):
+        script = 'local sb = require "signalbox"\nsb.pull {\n  bind = "tcp://127.0.0.1:1", rcvhvm = 3 }\n'
+        self.check("script a.lua;", {"a.lua": script}, r"a\.lua:\d+: .*rcvhvm.*rcvhwm.* in .*nginx\.conf:\d+")
+
+    def test_a_runtime_error_of_the_top_level_is_told(self):
+        self.check("script a.lua;", {"a.lua": "local t\nt.x = 1\n"}, r"a\.lua:2: .*nil value.* in .*nginx\.conf:\d+")
+
+    def test_two_sockets_on_one_address_clash(self):
+        port = harness.free_port()
+        script = ('local sb = require "signalbox"\nsb.pull { bind = "tcp://127.0.0.1:%d" }\n'
+                  'sb.pull { bind = "tcp://127.0.0.1:%d" }\n' % (port, port))
+        self.check("script a.lua;", {"a.lua": script}, r"a\.lua:3: .*address already in use")
+
+    def test_two_scripts_on_one_address_clash(self):
+        port = harness.free_port()
+        self.check("script a.lua port=%d;\nscript b.lua port=%d;" % (port, port), {"a.lua": GOOD, "b.lua": GOOD},
+                   r"b\.lua:3: .*address already in use.*a\.lua")
+
+    def test_two_sockets_of_one_name_clash(self):
+        script = 'local sb = require "signalbox"\nsb.pull { name = "x" }\nsb.pull { name = "x" }\n'
+        self.check("script a.lua;", {"a.lua": script}, r"a\.lua:3: .*x")
+
+    def test_a_listen_of_http_on_the_same_address_clashes(self):
+        port = harness.free_port()
+        self.check("script a.lua port=%d;" % port, None, r"emerg.*signalbox: tcp://127\.0\.0\.1:%d is also listened on" % port,
+                   http="server { listen 127.0.0.1:%d; }" % port)
+
+    def test_an_unreadable_script_is_named(self):
+        self.check("script nothere.lua;", None, r"cannot read script \".*nothere\.lua\" \(2: .*nginx\.conf:\d+")
+        self.check("script .;", None, r"cannot read script .*nginx\.conf:\d+")
+
+    def test_unknown_directives_and_values_are_told(self):
+        for block, pattern in (
+                ("lingr 3s;", r'unknown directive "lingr", there are:.* linger .*nginx\.conf:\d+'),
+                ("backend epoll;", r'unknown backend "epoll", use auto, uring or uv in .*nginx\.conf:\d+'),
+                ("memory lots;", r'invalid memory "lots", must be .*nginx\.conf:\d+'),
+                ("handler_time 0;", r'invalid handler_time "0", must be '),
+                ("linger soon;", r'invalid linger "soon", must be '),
+                ("max_peers many;", r'invalid max_peers "many", must be '),
+                ("worker x;", r'worker "x" must be '),
+                ("worker 3;", r"worker 3: there are only 1 worker_processes"),
+                ("worker;", r"usage: worker NUMBER;"),
+                ("script a.lua region;", r'script argument "region" must be key=value'),
+                ("library /nowhere/lib.so;", r"cannot open the library: /nowhere/lib\.so")):
+            with self.subTest(block=block):
+                self.check(block, None, pattern)
+
+    def test_a_second_block_is_refused(self):
+        self.check("", None, r'"signalbox" directive is duplicate', main="signalbox { }")
+
+    def test_an_abstract_name_is_refused(self):
+        script = 'require("signalbox").pull { bind = "ipc://@sbtest" }\n'
+        self.check("script a.lua;", {"a.lua": script}, r"ipc://@sbtest .*abstract")
+
+    def test_checking_leaves_nothing_behind(self):
+        server = self.nginx("script a.lua;", {})
+        server.write("a.lua", 'require("signalbox").pull { bind = "ipc://%s" }\n' % server.path("s"))
+        code, said = server.test()
+        self.assertEqual(code, 0, said)
+        self.assertFalse(os.path.exists(server.path("s")))
+
+    def test_checking_runs_no_task(self):
+        script = ('local sb = require "signalbox"\nsb.spawn(function() sb.log.error("it ran") end)\n'
+                  'sb.after(0, function() sb.log.error("it ran") end)\n')
+        _, said = self.check("script a.lua;", {"a.lua": script})
+        self.assertNotIn("it ran", said)
+
+    def test_included_files_keep_their_own_lines(self):
+        server = self.nginx("include more.conf;", {"a.lua": "x x\n", "more.conf": "\n\nscript a.lua;\n"})
+        server.expected.append(".")
+        code, said = server.test()
+        self.assertEqual(code, 1, said)
+        self.assertTrue(re.search(r"a\.lua:1: .* in .*more\.conf:3", said), said)
+
+    def test_insisting_on_io_uring_where_it_is_refused_is_an_error(self):
+        if harness.uring_works():
+            self.check("backend uring;")
+        else:
+            self.check("backend uring;", None, r"backend uring: .*io_uring")
+
+
+if __name__ == "__main__":
+    harness.main()
