@@ -68,6 +68,7 @@ typedef struct sb_drain_report {
     uint64_t sent_msgs; /* left while draining */
     uint64_t unsent_msgs, unsent_bytes;
     uint32_t peers_with_unsent;
+    uint64_t incomplete_msgs; /* peers ended inside them: discarded, whole messages only */
 } sb_drain_report;
 typedef struct sb_drain sb_drain;
 struct sb_drain {

@@ -141,6 +141,10 @@ sb_session_cause sb_session_why(const sb_session *s, const char **detail);
 sb_err sb_session_feed(
     sb_session *s, sb_buf *buf, const uint8_t *data, size_t len, uint64_t now, size_t *consumed);
 
+/* Octets of a message that has begun and is not whole: what is lost if the connection ends now. 0 inside a
+ * command, and once the session is over. */
+size_t sb_session_unfinished(const sb_session *s);
+
 /* Control bytes to write (greeting, READY, PING, PONG, SUBSCRIBE, ERROR), borrowed until sb_session_sent or
  * the next call that adds some; they go before the next message, never inside one. 0 when there are none. */
 size_t sb_session_output(sb_session *s, const uint8_t **out);

@@ -112,8 +112,9 @@ typedef enum sb_drop {
     SB_DROP_DENIED,   /* a drop row, or a script said DROP */
     SB_DROP_SCRIPT,   /* a script failed */
     SB_DROP_OVERSIZE,
-    SB_DROP_LOST,     /* queued or in flight when its connection or socket went away */
-    SB_DROP_FILTERED, /* incoming, not acceptable to the pattern (REP without delimiter, late reply) */
+    SB_DROP_LOST,       /* queued or in flight when its connection or socket went away */
+    SB_DROP_FILTERED,   /* incoming, not acceptable to the pattern (REP without delimiter, late reply) */
+    SB_DROP_INCOMPLETE, /* incoming: its connection ended inside it, the peer never sent it whole */
     SB_DROP_COUNT
 } sb_drop;
 const char *sb_drop_name(sb_drop drop); /* "hwm", "no_peer", ... */

@@ -271,7 +271,7 @@ function Peer:stats() end
 ---@field queued_in_bytes integer
 ---@field queued_out_msgs integer
 ---@field queued_out_bytes integer
----@field dropped table<string, integer> by cause: hwm, no_peer, no_route, denied, script, oversize, lost, filtered
+---@field dropped table<string, integer> by cause: hwm, no_peer, no_route, denied, script, oversize, lost, filtered, incomplete
 ---@field handshake_failures table<string, integer> by cause
 
 ---A row of a route table: a condition (none: every message) and exactly one of to, reply, drop.

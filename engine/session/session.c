@@ -186,6 +186,11 @@ sb_err sb_session_feed(
     return check_output(s) == SB_OK ? err : s->err;
 }
 
+size_t sb_session_unfinished(const sb_session *s)
+{
+    return s->state == SB_SESSION_READY && !s->part_unit.command ? s->part.len : 0;
+}
+
 /* ---- bytes out ---- */
 
 size_t sb_session_output(sb_session *s, const uint8_t **out)

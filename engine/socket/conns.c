@@ -13,6 +13,8 @@ void sb__conn_tell_end(sb_socket *sock, const sb__binding *b, sb__conn *conn, co
     }
     if (end->cause == SB_CAUSE_OVERSIZE && conn->peer != NULL)
         sb__peer_drop(conn->peer, SB_DROP_OVERSIZE, 1);
+    if (end->unfinished > 0 && conn->peer != NULL)
+        sb__peer_drop(conn->peer, SB_DROP_INCOMPLETE, 1);
     sb__event_conn(sock, kind, b, conn, end->err, end->detail);
 }
 

@@ -5,7 +5,7 @@
 #define CLOSE_TIME  (1 * SB_NS_PER_S) /* for the peers to end their side */
 
 typedef struct totals {
-    uint64_t sent, msgs, bytes;
+    uint64_t sent, msgs, bytes, incomplete;
     uint32_t peers;
     bool moving; /* something that has a consumer still waits in an in queue */
 } totals;
@@ -16,6 +16,7 @@ static void add_socket(totals *t, const sb_socket *sock)
     sb_socket_stats(sock, &s);
     bool consumer = sock->route != NULL || (sock->handler != NULL && sock->handler->on_msg != NULL);
     t->sent += s.msgs_out;
+    t->incomplete += s.dropped[SB_DROP_INCOMPLETE];
     t->msgs += s.queued_out_msgs + s.queued_in_msgs;
     t->bytes += s.queued_out_bytes + s.queued_in_bytes;
     t->moving |= s.queued_out_msgs > 0 || (s.queued_in_msgs > 0 && consumer && !sock->stopped);
@@ -47,6 +48,7 @@ static void begin_close(sb_engine *engine, uint64_t now)
         .unsent_msgs = t.msgs,
         .unsent_bytes = t.bytes,
         .peers_with_unsent = t.peers,
+        .incomplete_msgs = t.incomplete - engine->drain_incomplete_before,
     };
     SB_LIST_EACH(n, &engine->sockets)
     {
@@ -85,7 +87,9 @@ sb_err sb_engine_drain(sb_engine *engine, uint64_t deadline_ns, sb_drain *drain)
     if (engine->drain != NULL)
         return SB_EFSM;
     engine->drain = drain;
-    engine->drain_sent_before = count(engine).sent;
+    totals before = count(engine);
+    engine->drain_sent_before = before.sent;
+    engine->drain_incomplete_before = before.incomplete;
     uint64_t now = sb_engine_now(engine);
     engine->drain_deadline = deadline_ns > SB_NEVER - now ? SB_NEVER : now + deadline_ns;
     SB_LIST_EACH(n, &engine->sockets)

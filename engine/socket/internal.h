@@ -27,7 +27,7 @@ struct sb_engine {
     struct sb_drain *drain;
     sb_timer drain_timer;
     sb_drain_report drain_report;
-    uint64_t drain_sent_before, drain_deadline;
+    uint64_t drain_sent_before, drain_incomplete_before, drain_deadline;
     bool drain_closing;
 };
 

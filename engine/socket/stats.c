@@ -12,6 +12,7 @@ static const char *const drop_names[SB_DROP_COUNT] = {
     [SB_DROP_OVERSIZE] = "oversize",
     [SB_DROP_LOST] = "lost",
     [SB_DROP_FILTERED] = "filtered",
+    [SB_DROP_INCOMPLETE] = "incomplete",
 };
 
 const char *sb_drop_name(sb_drop drop)

@@ -23,6 +23,7 @@ static void tell_gone(sb__conn *conn)
         return;
     conn->over = true;
     conn->hub->ending -= conn->ending;
+    conn->end.unfinished = sb_session_unfinished(conn->session);
     if (conn->peer != NULL)
         conn->end.was_ready = conn->peer->ready;
     if (conn->vectors != NULL && conn->peer != NULL)

@@ -15,7 +15,8 @@ typedef struct sb__conn_end {
     sb_session_cause cause;
     const char *detail;
     bool was_ready;
-    bool forever; /* a kick that shall not be followed by a reconnect */
+    bool forever;      /* a kick that shall not be followed by a reconnect */
+    size_t unfinished; /* octets of a message that the peer did not send whole */
 } sb__conn_end;
 
 /* What a connection tells the socket side (listener or dialer, and the socket behind them). */

@@ -25,7 +25,8 @@ static int on_listen_fd(sb_host *self, const char *endpoint)
 static void on_drained(sb_drain *self, const sb_drain_report *report)
 {
     generation *gen = (generation *)((char *)self - offsetof(generation, drain));
-    fprintf(stderr, "signalbox: drained, %llu messages unsent\n", (unsigned long long)report->unsent_msgs);
+    fprintf(stderr, "signalbox: drained, %llu messages unsent, %llu incomplete\n",
+        (unsigned long long)report->unsent_msgs, (unsigned long long)report->incomplete_msgs);
     gen->drained = true;
     if (gen->home == NULL)
         gen->owner->drained(gen->owner, gen);

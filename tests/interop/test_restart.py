@@ -1,6 +1,9 @@
 #!/usr/bin/python3
-"""A broker that is stopped and started again under load: what libzmq gave away is delivered or stays with libzmq."""
+"""A broker that is stopped and started again under load: what libzmq sent whole is delivered, what it did not send stays
+with libzmq. Between the two is the message that libzmq had written half when it saw our end: it gives that one up, we
+cannot deliver half of it, and the drain's report counts it."""
 import os
+import re
 import sys
 import threading
 import time
@@ -22,7 +25,7 @@ def send_all(sock):
 def take_all(sock, taken):
     sock.rcvtimeo = 500
     quiet_since = time.monotonic()
-    while len(taken) < MESSAGES and time.monotonic() - quiet_since < 10 * SLOW:
+    while len(taken) < MESSAGES and time.monotonic() - quiet_since < 5 * SLOW:
         try:
             taken.append(int(sock.recv()[1:]))
             quiet_since = time.monotonic()
@@ -43,15 +46,20 @@ def test_nothing_is_lost_when_the_broker_is_restarted_under_load(bench):
                threading.Thread(target=take_all, args=(pull, taken), daemon=True)]
     for t in threads:
         t.start()
+    halves = 0
     for k in range(1, RESTARTS + 1):
         until(lambda: len(taken) > k * MESSAGES // (RESTARTS + 2), 60, "messages flow")
         bench.scripts.remove(script)
         script.quit()
-        assert "drained, 0 messages unsent" in script.text(), script.text()
+        report = re.search(r"drained, 0 messages unsent, (\d+) incomplete", script.text())
+        assert report, script.text()
+        halves += int(report[1])
         script = bench.script(broker, **ports)
     for t in threads:
         t.join(60 * SLOW)
-    assert len(taken) == MESSAGES, f"{MESSAGES - len(taken)} of {MESSAGES} messages are missing"
+    missing = MESSAGES - len(taken)
+    assert missing == halves, f"{missing} of {MESSAGES} messages are missing, {halves} were reported incomplete"
+    assert halves <= RESTARTS, f"{halves} messages incomplete in {RESTARTS} restarts of one connection"
     assert len(set(taken)) == MESSAGES, "a message came twice"
 
 

@@ -14,6 +14,7 @@
 #include "engine/signalbox.h"
 #include "engine/trace.h"
 #include "lua/script.h"
+#include "tests/raw_peer.h"
 
 #define STOPS 15
 
@@ -67,43 +68,13 @@ static const char script[] =
     "local back = sb.push { name = 'back', bind = 'tcp://127.0.0.1:2' }\n"
     "front:route { { frame = 1, prefix = 'x', to = function(msg) return back end } }\n";
 
-static void put(sb_fake_raw *raw, const void *bytes, size_t n)
-{
-    assert_int_equal(sb_fake_raw_write(raw, bytes, n), n);
-}
-
-/* A hand-made ZMTP 3.1 peer: greeting and READY. */
-static sb_fake_raw *join(sb_loop *loop, uint16_t port, const char *type)
-{
-    uint8_t greeting[64] = {0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3, 1, 'N', 'U', 'L', 'L'};
-    uint8_t ready[64] = {4, 0, 5, 'R', 'E', 'A', 'D', 'Y', 11, 'S', 'o', 'c', 'k', 'e', 't', '-', 'T', 'y',
-        'p', 'e', 0, 0, 0, (uint8_t)strlen(type)};
-    sb_addr addr = {.len = sizeof(uint8_t)};
-    sb_fake_raw *raw;
-    struct sockaddr_storage *ss = &addr.ss;
-    memset(ss, 0, sizeof *ss);
-    ss->ss_family = AF_INET;
-    uint8_t *in = (uint8_t *)ss; /* port and address at offsets 2 and 4 of sockaddr_in */
-    in[3] = (uint8_t)port;
-    in[4] = 127;
-    in[7] = 1;
-    addr.len = 16;
-    assert_int_equal(sb_fake_connect_raw(loop, &addr, &raw), SB_OK);
-    ready[1] = (uint8_t)(22 + strlen(type));
-    memcpy(ready + 24, type, strlen(type));
-    put(raw, greeting, sizeof greeting);
-    put(raw, ready, 24 + strlen(type));
-    assert_true(sb_fake_settle(loop, 1000));
-    return raw;
-}
-
 static void send_one(sb_loop *loop, sb_fake_raw *from, sb_fake_raw *to)
 {
     uint8_t got[256];
     size_t before = sb_fake_raw_available(to);
     npassed = 0;
     tracing = true;
-    put(from, "\0\5x.abc", 7);
+    raw_put(from, "\0\5x.abc", 7);
     assert_true(sb_fake_settle(loop, 1000));
     tracing = false;
     assert_int_equal(sb_fake_raw_available(to), before + 7);
@@ -143,7 +114,7 @@ static void test_a_message_passes_the_fifteen_stops_of_the_page_in_order(void **
         .name = "path.lua", .source = script, .source_len = strlen(script), .phase = SB_SCRIPT_RUN};
     if (sb_script_load(engine, &sc, err, sizeof err, &s) != SB_OK)
         fail_msg("%s", err);
-    sb_fake_raw *to = join(loop, 2, "PULL"), *from = join(loop, 1, "PUSH");
+    sb_fake_raw *to = raw_join(loop, 2, "PULL"), *from = raw_join(loop, 1, "PUSH");
     send_one(loop, from, to);
     expect_stops(table);
     sb_fake_raw_close(from, SB_OK);

@@ -224,7 +224,7 @@ class Run(Scripts):
             socket.create_connection(("127.0.0.1", port), 5).close()
             self.assertEqual(self.request(port, b"hi"), b"hi")
             running.process.terminate()
-            running.wait_line(r"^signalbox: drained, 0 messages unsent$")
+            running.wait_line(r"^signalbox: drained, 0 messages unsent, 0 incomplete$")
             self.assertEqual(running.wait_end(), 0)
 
     def test_a_port_in_use_is_an_error(self):

@@ -2,6 +2,8 @@
  * reconnects. */
 #include "tests/unit/socket/bench.h"
 
+#include "tests/raw_peer.h"
+
 static const char *const endpoints[] = {"tcp://127.0.0.1:5555", "ipc://@flow", "inproc://flow"};
 
 static void test_messages_sent_before_the_connection_arrive_after_it(void **state)
@@ -380,6 +382,28 @@ static void test_a_rep_goes_on_after_a_request_nobody_answers(void **state)
     bench_close(&b);
 }
 
+static void test_a_message_that_never_became_whole_is_counted(void **state)
+{
+    (void)state;
+    bench b;
+    ear in;
+    sb_stats stats;
+    bench_open(&b);
+    sb_socket *pull = open_socket(&b, SB_PULL, &in);
+    bind_to(pull, "tcp://127.0.0.1:1");
+    sb_fake_raw *raw = raw_join(b.loop, 1, "PUSH");
+    raw_put(raw, "\0\1a\1\1b\0\5half", 12); /* "a" is whole; "b" and half a frame are not */
+    settle(&b);
+    sb_fake_raw_close(raw, SB_OK);
+    settle(&b);
+    assert_int_equal(in.n, 1);
+    expect_seen(&in, 0, "a");
+    sb_socket_stats(pull, &stats);
+    assert_int_equal(stats.dropped[SB_DROP_INCOMPLETE], 1);
+    ear_clear(&in);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_a_slow_consumer_stops_the_source_and_loses_nothing),
         cmocka_unit_test(test_recv_is_fair_over_peers),
         cmocka_unit_test(test_what_a_gone_peer_sent_is_still_delivered),
+        cmocka_unit_test(test_a_message_that_never_became_whole_is_counted),
         cmocka_unit_test(test_a_kicked_peer_reconnects_and_gets_what_was_queued),
         cmocka_unit_test(test_incompatible_types_are_told_on_both_sides),
         cmocka_unit_test(test_a_handler_may_close_its_own_socket),
