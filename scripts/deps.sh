@@ -3,9 +3,30 @@
 # is needed) where everything is there. Needs root or sudo only when something is missing.
 set -eu
 
-packages="gcc libc6-dev make cmake ninja-build pkg-config clang clang-format
-liburing-dev libuv1-dev liblua5.4-dev lua-cjson-dev libc-ares-dev
-libcmocka-dev libseccomp-dev libzmq3-dev nginx nginx-dev python3 python3-zmq dpkg-dev"
+# one line each, in order
+packages="
+clang
+clang-format
+cmake
+dpkg-dev
+gcc
+libc-ares-dev
+libc6-dev
+libcmocka-dev
+liblua5.4-dev
+libseccomp-dev
+liburing-dev
+libuv1-dev
+libzmq3-dev
+lua-cjson-dev
+make
+nginx
+nginx-dev
+ninja-build
+pkg-config
+python3
+python3-zmq
+"
 # Makes one more test possible; not worth a failure.
 optional=libnginx-mod-http-lua
 
