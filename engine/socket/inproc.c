@@ -161,7 +161,7 @@ static const sb__link inproc_link = {
 
 static void side_init(channel *ch, side *s, side *other, sb_peer *peer)
 {
-    const sb__bytes *id = sb__opt_bytes(peer->socket, SB_OPT_ROUTING_ID);
+    const sb__blob *id = sb__opt_bytes(peer->socket, SB_OPT_ROUTING_ID);
     s->channel = ch;
     s->other = other;
     s->peer = peer;

@@ -61,10 +61,10 @@ struct sb__binding {
 
 /* Every option's value; numbers by row of the table, strings apart. */
 #define SB__OPTIONS 64
-typedef struct sb__bytes {
+typedef struct sb__blob {
     uint8_t *data;
     size_t len;
-} sb__bytes;
+} sb__blob;
 
 struct sb_socket {
     sb_engine *engine;
@@ -77,7 +77,7 @@ struct sb_socket {
     void *data;
     sb_route *route;
     int64_t numbers[SB__OPTIONS];
-    sb__bytes strings[SB__OPTIONS];
+    sb__blob strings[SB__OPTIONS];
     sb_list bindings;
     char *last_endpoint;
 
@@ -111,7 +111,7 @@ struct sb_socket {
 
 /* options.c side */
 int64_t sb__opt(const sb_socket *sock, sb_opt opt);
-const sb__bytes *sb__opt_bytes(const sb_socket *sock, sb_opt opt);
+const sb__blob *sb__opt_bytes(const sb_socket *sock, sb_opt opt);
 void sb__opt_clear(sb_socket *sock, sb_opt opt); /* a string option */
 void sb__options_init(sb_socket *sock);
 void sb__options_finish(sb_socket *sock);

@@ -20,7 +20,7 @@ int64_t sb__opt(const sb_socket *sock, sb_opt opt)
     return sock->numbers[index_of(opt)];
 }
 
-const sb__bytes *sb__opt_bytes(const sb_socket *sock, sb_opt opt)
+const sb__blob *sb__opt_bytes(const sb_socket *sock, sb_opt opt)
 {
     return &sock->strings[index_of(opt)];
 }
@@ -29,8 +29,8 @@ const sb__bytes *sb__opt_bytes(const sb_socket *sock, sb_opt opt)
 static void publish(sb_socket *sock)
 {
     sb__pattern_options *p = &sock->popts;
-    const sb__bytes *welcome = sb__opt_bytes(sock, SB_OPT_XPUB_WELCOME_MSG);
-    const sb__bytes *id = sb__opt_bytes(sock, SB_OPT_CONNECT_ROUTING_ID);
+    const sb__blob *welcome = sb__opt_bytes(sock, SB_OPT_XPUB_WELCOME_MSG);
+    const sb__blob *id = sb__opt_bytes(sock, SB_OPT_CONNECT_ROUTING_ID);
     p->router_mandatory = sb__opt(sock, SB_OPT_ROUTER_MANDATORY);
     p->router_handover = sb__opt(sock, SB_OPT_ROUTER_HANDOVER);
     p->probe_router = sb__opt(sock, SB_OPT_PROBE_ROUTER);
@@ -50,9 +50,9 @@ static void publish(sb_socket *sock)
 
 void sb__opt_clear(sb_socket *sock, sb_opt opt)
 {
-    sb__bytes *slot = &sock->strings[index_of(opt)];
+    sb__blob *slot = &sock->strings[index_of(opt)];
     free(slot->data);
-    *slot = (sb__bytes){NULL, 0};
+    *slot = (sb__blob){NULL, 0};
     publish(sock);
 }
 
@@ -157,9 +157,9 @@ sb_err sb_socket_set_bytes(sb_socket *sock, sb_opt opt, const void *value, size_
         return say(err, cap, SB_ENOMEM, "%s%s", "out of memory", "");
     memcpy(copy, value, len);
     copy[len] = '\0';
-    sb__bytes *slot = &sock->strings[index_of(opt)];
+    sb__blob *slot = &sock->strings[index_of(opt)];
     free(slot->data);
-    *slot = (sb__bytes){copy, len};
+    *slot = (sb__blob){copy, len};
     publish(sock);
     if (sock->pattern->impl->option != NULL)
         sock->pattern->impl->option(sock->pattern, opt);
@@ -183,8 +183,8 @@ sb_err sb_socket_get_bytes(const sb_socket *sock, sb_opt opt, void *value, size_
     if (row == NULL || row->kind != SB_OPT_BYTES || !row->gettable)
         return SB_EINVAL;
     const char *last = sb_socket_last_endpoint(sock);
-    sb__bytes b =
-        opt == SB_OPT_LAST_ENDPOINT ? (sb__bytes){(uint8_t *)last, strlen(last)} : *sb__opt_bytes(sock, opt);
+    sb__blob b =
+        opt == SB_OPT_LAST_ENDPOINT ? (sb__blob){(uint8_t *)last, strlen(last)} : *sb__opt_bytes(sock, opt);
     *len = b.len;
     if (b.len > 0)
         memcpy(value, b.data, b.len < cap ? b.len : cap);
@@ -199,7 +199,7 @@ static uint64_t ns(const sb_socket *sock, sb_opt opt)
 
 void sb__session_config(const sb_socket *sock, bool accepted, sb_session_config *out)
 {
-    const sb__bytes *id = sb__opt_bytes(sock, SB_OPT_ROUTING_ID);
+    const sb__blob *id = sb__opt_bytes(sock, SB_OPT_ROUTING_ID);
     *out = (sb_session_config){
         .type = sock->type,
         .identity = id->data,
