@@ -70,6 +70,8 @@ static int declare_metric(lua_State *L)
     const char *name = lua_tostring(L, -1);
     if (!is_name(name))
         return luaL_error(L, "'%s' is no name for a metric (letters, digits and _)", name);
+    if (strncmp(name, "signalbox_", 10) == 0)
+        return luaL_error(L, "'%s': names that begin with signalbox_ are Signalbox' own", name);
     const char *help = lua_getfield(L, 1, "help") == LUA_TSTRING ? lua_tostring(L, -1) : "";
     metric_object *obj = lua_newuserdatauv(L, sizeof(*obj), 0);
     *obj = (metric_object){.magic = METRIC_MAGIC, .metric = metric_find(s, name, &n)};

@@ -5,12 +5,29 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+typedef struct entry {
+    sb_script *script;
+    char *name;
+} entry;
 
 struct sb_board {
     sb_engine *engine;
     size_t n; /* scripts loaded */
-    sb_script *scripts[];
+    entry scripts[];
 };
+
+static char *unique_name(const sb_board *board, const char *name)
+{
+    char text[256];
+    unsigned same = 1;
+    for (size_t i = 0; i < board->n; i++)
+        same += strncmp(board->scripts[i].name, name, strlen(name)) == 0 &&
+                strchr("#", board->scripts[i].name[strlen(name)]) != NULL;
+    snprintf(text, sizeof text, same > 1 ? "%s#%u" : "%s", name, same);
+    return strdup(text);
+}
 
 static sb_err load_scripts(sb_board *board, const sb_board_config *cfg, sb_board_error *error)
 {
@@ -18,11 +35,14 @@ static sb_err load_scripts(sb_board *board, const sb_board_config *cfg, sb_board
         sb_script_config script = cfg->scripts[i];
         script.phase = SB_SCRIPT_RUN;
         error->script = i;
-        sb_err err =
-            sb_script_load(board->engine, &script, error->text, sizeof error->text, &board->scripts[i]);
+        sb_err err = sb_script_load(
+            board->engine, &script, error->text, sizeof error->text, &board->scripts[i].script);
         if (err != SB_OK)
             return err;
+        board->scripts[i].name = unique_name(board, script.name != NULL ? script.name : "script");
         board->n++;
+        if (board->scripts[i].name == NULL)
+            return SB_ENOMEM;
     }
     return SB_OK;
 }
@@ -61,8 +81,10 @@ void sb_board_destroy(sb_board *board)
 {
     if (board == NULL)
         return;
-    while (board->n > 0)
-        sb_script_destroy(board->scripts[--board->n]);
+    while (board->n > 0) {
+        sb_script_destroy(board->scripts[--board->n].script);
+        free(board->scripts[board->n].name);
+    }
     sb_engine_destroy(board->engine);
     free(board);
 }
@@ -74,13 +96,18 @@ sb_engine *sb_board_engine(sb_board *board)
 
 sb_script *sb_board_script(sb_board *board, size_t i)
 {
-    return i < board->n ? board->scripts[i] : NULL;
+    return i < board->n ? board->scripts[i].script : NULL;
+}
+
+const char *sb_board_script_name(sb_board *board, size_t i)
+{
+    return i < board->n ? board->scripts[i].name : NULL;
 }
 
 sb_err sb_board_drain(sb_board *board, uint64_t deadline_ns, sb_drain *drain)
 {
     for (size_t i = 0; i < board->n; i++)
-        sb_script_exiting(board->scripts[i]);
+        sb_script_exiting(board->scripts[i].script);
     return sb_engine_drain(board->engine, deadline_ns, drain);
 }
 

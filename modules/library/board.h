@@ -37,7 +37,9 @@ void sb_board_destroy(sb_board *board);
 
 sb_engine *sb_board_engine(sb_board *board);
 /* Of script number i. */
-sb_script *sb_board_script(sb_board *board, size_t i);
+sb_script *sb_board_script(sb_board *board, size_t i); /* NULL: there are not so many */
+/* Its name, unique in the board: "routes.lua", "routes.lua#2" where two have the same; NULL as above. */
+const char *sb_board_script_name(sb_board *board, size_t i);
 
 /* Tells the scripts that the end is near and drains the engine; see sb_engine_drain. */
 sb_err sb_board_drain(sb_board *board, uint64_t deadline_ns, sb_drain *drain);
