@@ -30,7 +30,13 @@ struct sb_host {
     /* A descriptor that already listens for this bind endpoint, -1 if the engine shall make its own. Stays
      * the host's. */
     int (*listen_fd)(sb_host *self, const char *endpoint);
+    /* A connected stream descriptor for this connect endpoint, the engine's from now on; asked again whenever
+     * the connection has to be made anew. SB_HOST_NOT_MINE: the engine connects itself; SB_HOST_LATER: not
+     * now, ask again after reconnect_ivl. CONNECTED may then be told from inside sb_socket_connect. */
+    int (*connect_fd)(sb_host *self, const char *endpoint);
 };
+#define SB_HOST_NOT_MINE (-1)
+#define SB_HOST_LATER    (-2)
 
 typedef struct sb_engine_config {
     const char *backend; /* "auto" (NULL), "uring", "uv"; ignored with loop */

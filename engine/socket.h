@@ -45,6 +45,10 @@ sb_err sb_socket_get_bytes(const sb_socket *sock, sb_opt opt, void *value, size_
  * gets one line. */
 sb_err sb_socket_bind(sb_socket *sock, const char *endpoint, char *err, size_t err_cap);
 sb_err sb_socket_connect(sb_socket *sock, const char *endpoint, char *err, size_t err_cap);
+/* Takes over a connected stream descriptor as if it had come in at a bind of `endpoint` (any text; scripts
+ * see it as the peer's address). On success `fd` is the engine's. SB_ECLOSED when the socket takes no input
+ * any more, SB_EREFUSED at max_peers, SB_ENOMEM, SB_EINVAL when it is no stream. */
+sb_err sb_socket_adopt(sb_socket *sock, const char *endpoint, int fd);
 /* By the string given to bind/connect, or by the resolved one (last_endpoint). SB_ENOENT. */
 sb_err sb_socket_unbind(sb_socket *sock, const char *endpoint);
 sb_err sb_socket_disconnect(sb_socket *sock, const char *endpoint);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ADDRESSES     8
 #define PROTOCOL_WAIT (30 * SB_NS_PER_S) /* longest wait after a peer that does not speak our protocol */
@@ -223,6 +224,35 @@ static void on_lookup(sb_lookup *lk, sb_err err, const sb_addr *addrs, size_t n)
     dial(d);
 }
 
+static void adopt(dialer *d, int fd)
+{
+    sb_stream *st;
+    sb_err err = sb_loop_adopt_stream(hub_of(d)->loop, fd, &attempt_events, d, &st);
+    if (err != SB_OK) {
+        close(fd);
+        retry(d, err, false);
+        return;
+    }
+    free(d->base.resolved);
+    d->base.resolved = strdup(d->base.given);
+    d->open++;
+    hub_of(d)->handles++;
+    take_over(d, st);
+}
+
+/* The host may have a way of its own to get there. */
+static bool begin_at_host(dialer *d)
+{
+    sb_host *host = d->base.socket->engine->host;
+    int fd =
+        host != NULL && host->connect_fd != NULL ? host->connect_fd(host, d->base.given) : SB_HOST_NOT_MINE;
+    if (fd == SB_HOST_LATER)
+        retry(d, SB_EHOSTUNREACH, false);
+    else if (fd >= 0)
+        adopt(d, fd);
+    return fd != SB_HOST_NOT_MINE;
+}
+
 /* A name is looked up anew for every round of attempts: addresses change. */
 static void begin(dialer *d)
 {
@@ -231,6 +261,8 @@ static void begin(dialer *d)
     d->next_addr = 0;
     d->naddrs = 1;
     sb_err err = SB_OK;
+    if (begin_at_host(d))
+        return;
     if (ep->kind == SB__ENDPOINT_IPC)
         err = sb__endpoint_unix(ep, &d->addrs[0]);
     else

@@ -104,29 +104,40 @@ static char *address_of(const sb_stream *st)
     return strdup(text);
 }
 
-static void on_accept(sb_listener *ln, sb_stream *st)
+/* `address` is the connection's from now on. */
+static void take(listener *l, sb_stream *st, char *address)
 {
-    listener *l = ln->data;
     sb_socket *sock = l->base.socket;
     sb__hub *hub = &sock->engine->hub;
     sb_session_config cfg;
     sb__conn *conn;
-    if (hub->max_peers != 0 && hub->peers >= hub->max_peers) {
-        refuse(l, st, "max_peers is reached");
-        return;
-    }
     sb__session_config(sock, true, &cfg);
     if (sb__conn_create(hub, st, &cfg, NULL, &listener_conns, l, &conn) != SB_OK) {
+        free(address);
         refuse(l, st, "out of memory");
         return;
     }
     hub->handles++;
     hub->peers++;
     l->open++;
-    conn->address = address_of(st);
+    conn->address = address;
     sb_list_push_back(&l->conns, &conn->node);
     sb__event_conn(sock, SB_EVENT_ACCEPTED, &l->base, conn, SB_OK, "");
     sb__conn_start(conn);
+}
+
+static bool is_crowded(const sb__hub *hub)
+{
+    return hub->max_peers != 0 && hub->peers >= hub->max_peers;
+}
+
+static void on_accept(sb_listener *ln, sb_stream *st)
+{
+    listener *l = ln->data;
+    if (is_crowded(&l->base.socket->engine->hub))
+        refuse(l, st, "max_peers is reached");
+    else
+        take(l, st, address_of(st));
 }
 
 static void on_error(sb_listener *ln, sb_err err)
@@ -264,5 +275,51 @@ sb_err sb__listener_create(sb_socket *sock, const sb__endpoint *ep, const char *
     l->accepting = true;
     note_address(l);
     sb__event_conn(sock, SB_EVENT_LISTENING, &l->base, NULL, SB_OK, "");
+    return SB_OK;
+}
+
+/* ---- streams that the host accepted ---- */
+
+static listener *find_adopter(const sb_socket *sock, const char *endpoint)
+{
+    SB_LIST_EACH(n, &sock->bindings)
+    {
+        sb__binding *b = SB_LIST_ENTRY(n, sb__binding, node);
+        if (b->impl == &listener_impl && !b->closing && strcmp(b->given, endpoint) == 0)
+            return (listener *)b;
+    }
+    return NULL;
+}
+
+/* A listener that never listened. */
+static listener *create_adopter(sb_socket *sock, const char *endpoint)
+{
+    const sb__endpoint none = {.kind = SB__ENDPOINT_IPC};
+    listener *l = calloc(1, sizeof *l);
+    if (l == NULL)
+        return NULL;
+    sb__binding_init(&l->base, &listener_impl, sock, &none, endpoint, true);
+    l->base.resolved = strdup(endpoint);
+    sb_list_init(&l->conns);
+    return l;
+}
+
+sb_err sb_socket_adopt(sb_socket *sock, const char *endpoint, int fd)
+{
+    sb_stream *st;
+    if (sock->closing || sock->draining)
+        return SB_ECLOSED;
+    if (is_crowded(&sock->engine->hub))
+        return SB_EREFUSED;
+    listener *l = find_adopter(sock, endpoint);
+    if (l == NULL && (l = create_adopter(sock, endpoint)) == NULL)
+        return SB_ENOMEM;
+    char *address = strdup(endpoint);
+    sb_err err = sb_loop_adopt_stream(sock->engine->loop, fd, &refused_events, &sock->engine->hub, &st);
+    if (err != SB_OK) {
+        free(address);
+        return err;
+    }
+    take(l, st, address);
     return SB_OK;
 }
