@@ -31,7 +31,7 @@ check: deps
 	@scripts/check.sh
 
 fuzz: deps
-	@scripts/fuzz.sh $(BUILD) $(SECONDS)
+	@scripts/fuzz.sh $(BUILD) $(SECONDS) $(TARGETS)
 
 soak: build
 	@scripts/soak.sh $(BUILD) $(TIMES)

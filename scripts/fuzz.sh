@@ -1,30 +1,32 @@
 #!/bin/sh
-# Fuzzes the bytes side with clang's libFuzzer: scripts/fuzz.sh [BUILD] [SECONDS]. What it found interesting stays in
-# BUILD/fuzz/corpus, an input that breaks something in BUILD/fuzz.
+# Fuzzes with clang's libFuzzer: scripts/fuzz.sh [BUILD] [SECONDS] [TARGET...], each target (all of tests/fuzz without names)
+# for SECONDS, one after the other. What it finds interesting stays in BUILD/fuzz/corpus/TARGET, an input that breaks
+# something in BUILD/fuzz/TARGET-crash-... (run it again with BUILD/fuzz/tests/fuzz_TARGET FILE), figures in TARGET.log.
 set -eu
 cd "$(dirname "$0")/.."
 build=${1:-build}/fuzz
 seconds=${2:-60}
-mkdir -p "$build/corpus"
+[ $# -gt 2 ] && shift 2 || shift $#
 
-# Null plus zero is no pointer overflow that anybody minds; clang 14 does.
-clang -std=gnu11 -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -fno-sanitize=pointer-overflow \
-    -o "$build/fuzz_session" tests/fuzz/fuzz_session.c engine/buf.c engine/error.c engine/msg.c \
-    engine/base/*.c engine/wire/*.c engine/mech/*.c engine/session/*.c
+cmake -S . -B "$build" -G Ninja -DCMAKE_C_COMPILER=clang -DSB_FUZZ=ON -DSB_NGINX=OFF -DSB_BENCH=OFF \
+    -DSB_SANITIZE=address,undefined >/dev/null
+cmake --build "$build" --target fuzzers
+targets=${*:-$(cd tests/fuzz && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//')}
 
-# A good handshake and a few messages to begin with.
-/usr/bin/python3 - "$build/corpus" <<'SEEDS'
-import os
-import sys
-sys.path.insert(0, "tests/interop")
-from zmtp import command, greeting, message, ready
-
-for number, (mine, theirs) in enumerate([(7, "PUSH"), (9, "SUB"), (6, "DEALER"), (4, "REQ"), (2, "PUB")]):
-    for minor in (0, 1):
-        data = greeting(minor) + ready(theirs, b"me") + command(b"SUBSCRIBE", b"a.") + command(b"PING", b"\0\1ctx")
-        data += message(b"", b"one", b"x" * 300) + message(b"\1topic")
-        with open(os.path.join(sys.argv[1], f"seed-{number}-{minor}"), "wb") as f:
-            f.write(bytes([mine, 3, 64, 9, 1]) + data)
-SEEDS
-"$build/fuzz_session" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-    -artifact_prefix="$build/" "$build/corpus"
+failed=
+for target in $targets; do
+    corpus=$build/corpus/$target
+    mkdir -p "$corpus"
+    if "$build/tests/fuzz_$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 \
+        -print_final_stats=1 -artifact_prefix="$build/$target-" "$corpus" "tests/fuzz/corpus/$target" \
+        >"$build/$target.log" 2>&1; then
+        runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$target.log")
+        cover=$(grep -oE 'cov: [0-9]+' "$build/$target.log" | tail -n 1)
+        echo "fuzz: $target: $runs executions in ${seconds} s, $cover"
+    else
+        failed="$failed $target"
+        grep -E 'broken:|ERROR|SUMMARY|runtime error|Test unit written' "$build/$target.log" | head -n 5
+        echo "fuzz: $target: FAILED, see $build/$target.log"
+    fi
+done
+[ -z "$failed" ] || { echo "fuzz: failed:$failed"; exit 1; }

@@ -208,9 +208,16 @@ static void list_remove(sb_peer *peer, uint32_t slot)
 
 /* ---- nodes ---- */
 
+/* The label may begin in the struct's padding: never less than the struct (C11 6.7.2.1). */
+static sb__topic_node *alloc_node(size_t label)
+{
+    size_t size = NODE_HEAD + label;
+    return malloc(size > sizeof(sb__topic_node) ? size : sizeof(sb__topic_node));
+}
+
 static sb__topic_node *create_node(const uint8_t *label, size_t len)
 {
-    sb__topic_node *node = malloc(NODE_HEAD + len);
+    sb__topic_node *node = alloc_node(len);
     if (node == NULL)
         return NULL;
     memset(node, 0, NODE_HEAD);
@@ -308,7 +315,7 @@ static void replace(sb__topic_node *old, sb__topic_node *moved)
 static void merge(sb__topic_node *branch)
 {
     sb__topic_node *only = kid(branch, 0);
-    sb__topic_node *both = malloc(NODE_HEAD + branch->len + only->len);
+    sb__topic_node *both = alloc_node(branch->len + (size_t)only->len);
     if (both == NULL)
         return;
     memcpy(both, only, NODE_HEAD);
