@@ -2,6 +2,7 @@
 #include "bench/args.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,38 +13,62 @@ _Noreturn void bench_die(const char *what)
     exit(1);
 }
 
+void bench_endpoint(const bench_args *a, int port, char *out, size_t cap)
+{
+    if (a->dir != NULL)
+        snprintf(out, cap, "ipc://%s/%d", a->dir, port);
+    else
+        snprintf(out, cap, "tcp://127.0.0.1:%d", port);
+}
+
 static void ports(const char *list, int *out, int *n)
 {
     for (char *end; *list != '\0' && *n < BENCH_PORTS; list = *end == ',' ? end + 1 : end)
         out[(*n)++] = (int)strtol(list, &end, 10);
 }
 
+#define AT(member) offsetof(bench_args, member)
+
+static const struct {
+    const char *key;
+    size_t at;
+} texts[] = {{"type", AT(type)}, {"backend", AT(backend)}, {"script", AT(script)}, {"dir", AT(dir)}},
+  numbers[] = {
+      {"size", AT(size)},
+      {"topic", AT(topic)},
+      {"prefixes", AT(prefixes)},
+      {"count", AT(count)},
+      {"peers", AT(peers)},
+      {"warm", AT(warm_ms)},
+      {"window", AT(window_ms)},
+      {"hwm", AT(hwm)},
+      {"nodrop", AT(nodrop)},
+      {"outs", AT(outs)},
+      {"times", AT(times)},
+};
+
 static void take(bench_args *a, const char *key, const char *value)
 {
-    if (strcmp(key, "type") == 0)
-        a->type = value;
-    else if (strcmp(key, "backend") == 0)
-        a->backend = value;
-    else if (strcmp(key, "script") == 0)
-        a->script = value;
-    else if (strcmp(key, "size") == 0)
-        a->size = strtoul(value, NULL, 10);
-    else if (strcmp(key, "warm") == 0)
-        a->warm_ms = strtol(value, NULL, 10);
-    else if (strcmp(key, "window") == 0)
-        a->window_ms = strtol(value, NULL, 10);
-    else if (strcmp(key, "hwm") == 0)
-        a->hwm = atoi(value);
-    else if (strcmp(key, "nodrop") == 0)
-        a->nodrop = atoi(value);
-    else if (strcmp(key, "outs") == 0)
-        a->outs = atoi(value);
-    else if (strcmp(key, "listen") == 0)
+    if (strcmp(key, "listen") == 0) {
         ports(value, a->listen, &a->nlisten);
-    else if (strcmp(key, "connect") == 0)
+        return;
+    }
+    if (strcmp(key, "connect") == 0) {
         ports(value, a->connect, &a->nconnect);
-    else
-        bench_die(key);
+        return;
+    }
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (strcmp(key, texts[i].key) == 0) {
+            memcpy((char *)a + texts[i].at, &value, sizeof value);
+            return;
+        }
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (strcmp(key, numbers[i].key) == 0) {
+            int number = atoi(value);
+            memcpy((char *)a + numbers[i].at, &number, sizeof number);
+            return;
+        }
+    bench_die(key);
 }
 
 void bench_args_parse(bench_args *a, int argc, char **argv)
@@ -54,7 +79,8 @@ void bench_args_parse(bench_args *a, int argc, char **argv)
         .warm_ms = 200,
         .window_ms = 600,
         .hwm = 1000,
-        .outs = 1};
+        .outs = 1,
+        .times = 1};
     errno = 0;
     if (argc < 2)
         bench_die("a role, then key=value words");

@@ -6,23 +6,48 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-static struct sockaddr_in loopback(int port)
+struct address {
+    struct sockaddr_storage ss;
+    socklen_t len;
+};
+
+static struct address address_of(const bench_args *a, int port)
 {
-    return (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct address at = {.len = sizeof(struct sockaddr_in)};
+    if (a->dir == NULL) {
+        *(struct sockaddr_in *)&at.ss = (struct sockaddr_in){.sin_family = AF_INET,
+            .sin_port = htons((uint16_t)port),
+            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        return at;
+    }
+    struct sockaddr_un *un = (struct sockaddr_un *)&at.ss;
+    un->sun_family = AF_UNIX;
+    snprintf(un->sun_path, sizeof un->sun_path, "%s/%d", a->dir, port);
+    at.len = sizeof *un;
+    return at;
 }
 
-int cheap_listen(int port)
+static int open_socket(const struct address *at)
 {
-    struct sockaddr_in addr = loopback(port);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+    int fd = socket(at->ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        bench_die("socket");
+    return fd;
+}
+
+int cheap_listen(const bench_args *a, int port)
+{
+    struct address at = address_of(a, port);
+    int fd = open_socket(&at), one = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof addr) != 0 || listen(fd, 128) != 0)
+    if (bind(fd, (struct sockaddr *)&at.ss, at.len) != 0 || listen(fd, 1024) != 0)
         bench_die("listen");
     return fd;
 }
@@ -42,12 +67,12 @@ int cheap_accept(int listener)
     return ready(fd);
 }
 
-int cheap_connect(int port)
+int cheap_connect(const bench_args *a, int port)
 {
-    struct sockaddr_in addr = loopback(port);
+    struct address at = address_of(a, port);
     for (int tries = 0; tries < 500; tries++) {
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (connect(fd, (struct sockaddr *)&addr, sizeof addr) == 0)
+        int fd = open_socket(&at);
+        if (connect(fd, (struct sockaddr *)&at.ss, at.len) == 0)
             return ready(fd);
         close(fd);
         usleep(10000);
@@ -80,7 +105,7 @@ static void read_all(int fd, uint8_t *p, size_t len)
     }
 }
 
-static size_t greet(uint8_t *out, const char *type)
+size_t cheap_hello(uint8_t *out, const char *type)
 {
     static const char ready_head[] = "\5READY\13Socket-Type";
     size_t type_len = strlen(type), body = sizeof ready_head - 1 + 4 + type_len;
@@ -101,45 +126,81 @@ static size_t greet(uint8_t *out, const char *type)
 
 void cheap_handshake(int fd, const char *type)
 {
-    uint8_t out[256], in[512];
-    cheap_write(fd, out, greet(out, type));
+    uint8_t out[CHEAP_HELLO], in[512];
+    cheap_write(fd, out, cheap_hello(out, type));
     read_all(fd, in, 64);
     read_all(fd, in, 2);
     read_all(fd, in + 2, in[1]);
     if (in[0] != 4 || memcmp(in + 2, "\5READY", 6) != 0)
         bench_die("no READY came");
-    if (strcmp(type, "SUB") == 0)
-        cheap_write(fd, "\0\1\1", 3);
 }
 
-static size_t head(uint8_t *p, size_t size)
+/* "0001234." */
+static size_t write_topic(char *out, int i)
 {
-    p[0] = size > 255 ? 2 : 0;
+    return (size_t)snprintf(out, 16, "%07d.", i);
+}
+
+void cheap_subscribe(int fd, int i, int n, int prefixes)
+{
+    if (prefixes == 0)
+        cheap_write(fd, "\0\1\1", 3);
+    for (; i < prefixes; i += n) {
+        char frame[20] = {0, 0, 1};
+        size_t len = write_topic(frame + 3, i);
+        frame[1] = (char)(1 + len);
+        cheap_write(fd, frame, 3 + len);
+    }
+}
+
+static uint8_t *head(uint8_t *p, size_t size, unsigned more)
+{
+    p[0] = (uint8_t)((size > 255 ? 2 : 0) | more);
     if (size <= 255) {
         p[1] = (uint8_t)size;
-        return 2;
+        return p + 2;
     }
     for (int i = 0; i < 8; i++)
         p[1 + i] = (uint8_t)((uint64_t)size >> (56 - 8 * i));
-    return 9;
+    return p + 9;
 }
 
-void cheap_batch_make(cheap_batch *b, size_t size, size_t at_least)
+#define TOPIC_FRAME 16
+
+static uint8_t *write_frame(uint8_t *p, size_t size, unsigned more, char first)
 {
-    uint8_t probe[9];
-    b->frame = head(probe, size) + size;
-    size_t count = (at_least / b->frame + 2) & ~(size_t)1;
-    b->len = count * b->frame;
-    b->data = malloc(b->len);
-    if (b->data == NULL)
+    p = head(p, size, more);
+    memset(p, '.', size);
+    if (size > 0)
+        p[0] = (uint8_t)first;
+    return p + size;
+}
+
+/* A stride that has nothing in common with a power of ten goes through all topics in no order. */
+static uint8_t *write_message(uint8_t *p, const bench_args *a, int i)
+{
+    char topic[16], first = i % 2 == 0 ? 'a' : 'b';
+    if (a->topic)
+        p = write_frame(p, TOPIC_FRAME, 1, first);
+    uint8_t *end = write_frame(p, (size_t)a->size, 0, first);
+    if (a->prefixes > 0)
+        memcpy(end - a->size, topic, write_topic(topic, (int)(i * 7919LL % a->prefixes)));
+    return end;
+}
+
+void cheap_batch_make(cheap_batch *b, const bench_args *a, size_t at_least)
+{
+    size_t size = (size_t)a->size;
+    b->message = (a->topic ? 2 + TOPIC_FRAME : 0) + (size > 255 ? 9 : 2) + size;
+    b->count = (int)((at_least / b->message + 2) & ~(size_t)1);
+    if (a->prefixes > 0)
+        b->count = a->prefixes * (1 + b->count / a->prefixes);
+    b->len = (size_t)b->count * b->message;
+    uint8_t *p = b->data = malloc(b->len);
+    if (p == NULL)
         bench_die("memory");
-    for (size_t i = 0; i < count; i++) {
-        uint8_t *p = b->data + i * b->frame;
-        size_t n = head(p, size);
-        memset(p + n, '.', size);
-        if (size > 0)
-            p[n] = i % 2 == 0 ? 'a' : 'b';
-    }
+    for (int i = 0; i < b->count; i++)
+        p = write_message(p, a, i);
 }
 
 /* Length of the frame head that begins with these flags. */

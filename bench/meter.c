@@ -14,9 +14,12 @@ uint64_t bench_now(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-void meter_init(meter *m, long warm_ms, long window_ms)
+void meter_init(meter *m, const bench_args *a)
 {
-    *m = (meter){.stride = 1, .warm = (uint64_t)warm_ms * 1000000u, .window = (uint64_t)window_ms * 1000000u};
+    *m = (meter){.stride = 1,
+        .warm = (uint64_t)a->warm_ms * 1000000u,
+        .window = (uint64_t)a->window_ms * 1000000u,
+        .count = (uint64_t)a->count};
 }
 
 static void say(const char *line)
@@ -43,9 +46,26 @@ static void adapt(meter *m, uint64_t now)
     m->next = m->n + m->stride;
 }
 
+/* All of them: the window is from the first to the last. */
+static void look_at_count(meter *m, uint64_t now)
+{
+    if (m->stage == BEFORE_FIRST) {
+        m->stage = COUNTING;
+        m->begin = now;
+        say("start\n");
+    }
+    m->next = m->count;
+    if (m->n >= m->count)
+        finish(m, now);
+}
+
 void meter_look(meter *m)
 {
     uint64_t now = bench_now();
+    if (m->count > 0) {
+        look_at_count(m, now);
+        return;
+    }
     if (m->stage == BEFORE_FIRST) {
         m->stage = WARMING;
         m->begin = now;

@@ -2,6 +2,8 @@
 #ifndef BENCH_METER_H
 #define BENCH_METER_H
 
+#include "bench/args.h"
+
 #include <stdint.h>
 
 typedef struct meter {
@@ -12,11 +14,12 @@ typedef struct meter {
     uint64_t begin;        /* ns: end of the warm-up, then begin of the window */
     uint64_t base;         /* n at begin of the window */
     uint64_t warm, window; /* ns */
+    uint64_t count;        /* the window ends with this message instead; 0: it does not */
     int stage;
 } meter;
 
 uint64_t bench_now(void); /* ns, monotonic */
-void meter_init(meter *m, long warm_ms, long window_ms);
+void meter_init(meter *m, const bench_args *a);
 /* Looks at the clock; prints "start" when the window begins and "end MESSAGES NANOSECONDS" when it is over,
  * then exits. */
 void meter_look(meter *m);

@@ -1,11 +1,12 @@
 /* Ends and go-betweens without any ZeroMQ library: the raw limit, and the cheap ends of the broker rows.
- * Roles: send, recv, relay (one in, any number out), ping, pong. */
+ * Roles: send, recv, relay (one in, any number out), ping, pong, quiet, idle. */
 #include "bench/args.h"
 #include "bench/cheap.h"
 #include "bench/meter.h"
 
 #include <fcntl.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -14,28 +15,39 @@
 
 enum { CHUNK = 128 * 1024 };
 
-/* Every connection the arguments ask for; listening ports take `each` of them. */
-static int open_all(const bench_args *a, int *fds, int each)
+/* Every connection the arguments ask for. */
+static int open_all(const bench_args *a, int *fds)
 {
     int n = 0;
-    for (int i = 0; i < a->nlisten; i++) {
-        int listener = cheap_listen(a->listen[i]);
-        for (int k = 0; k < each; k++)
-            fds[n++] = cheap_accept(listener);
-    }
+    for (int i = 0; i < a->nlisten; i++)
+        fds[n++] = cheap_accept(cheap_listen(a, a->listen[i]));
     for (int i = 0; i < a->nconnect; i++)
-        fds[n++] = cheap_connect(a->connect[i]);
-    for (int i = 0; i < n; i++)
+        for (int k = 0; k < a->times && n < BENCH_PORTS; k++)
+            fds[n++] = cheap_connect(a, a->connect[i]);
+    for (int i = 0; i < n; i++) {
         cheap_handshake(fds[i], a->type);
+        if (strcmp(a->type, "SUB") == 0)
+            cheap_subscribe(fds[i], i, n, a->prefixes);
+    }
     return n;
+}
+
+static void send_count(int fd, const cheap_batch *batch, int count)
+{
+    for (; count > batch->count; count -= batch->count)
+        cheap_write(fd, batch->data, batch->len);
+    cheap_write(fd, batch->data, (size_t)count * batch->message);
+    pause(); /* the driver ends everybody */
 }
 
 static void run_send(const bench_args *a)
 {
     int fds[BENCH_PORTS];
     cheap_batch batch;
-    open_all(a, fds, 1);
-    cheap_batch_make(&batch, a->size, CHUNK / 2);
+    open_all(a, fds);
+    cheap_batch_make(&batch, a, CHUNK / 2);
+    if (a->count > 0)
+        send_count(fds[0], &batch, a->count);
     for (;;)
         cheap_write(fds[0], batch.data, batch.len);
 }
@@ -45,7 +57,7 @@ static void recv_one(const bench_args *a, int fd)
     static uint8_t buf[CHUNK];
     cheap_walk walk = {0};
     meter m;
-    meter_init(&m, a->warm_ms, a->window_ms);
+    meter_init(&m, a);
     for (ssize_t n; (n = recv(fd, buf, sizeof buf, 0)) > 0;)
         meter_add(&m, cheap_walk_feed(&walk, buf, (size_t)n));
     bench_die("the sender left");
@@ -58,7 +70,7 @@ static void recv_many(const bench_args *a, const int *fds, int n)
     struct epoll_event events[BENCH_PORTS];
     int ep = epoll_create1(EPOLL_CLOEXEC);
     meter m;
-    meter_init(&m, a->warm_ms, a->window_ms);
+    meter_init(&m, a);
     for (int i = 0; i < n; i++)
         epoll_ctl(
             ep, EPOLL_CTL_ADD, fds[i], &(struct epoll_event){.events = EPOLLIN, .data.u32 = (uint32_t)i});
@@ -75,10 +87,10 @@ static void recv_many(const bench_args *a, const int *fds, int n)
     }
 }
 
-/* connect=port,port,... or the same port many times for many subscribers. */
+/* connect=port,port,... and times=N connections to each. */
 static void run_recv(const bench_args *a)
 {
-    int fds[BENCH_PORTS], n = open_all(a, fds, 1);
+    int fds[BENCH_PORTS], n = open_all(a, fds);
     if (n == 1)
         recv_one(a, fds[0]);
     recv_many(a, fds, n);
@@ -107,7 +119,8 @@ static size_t copy_frames(uint8_t *out, const uint8_t *in, size_t n)
 static void run_relay(const bench_args *a)
 {
     static uint8_t in[CHUNK], out[CHUNK];
-    int listen_in = cheap_listen(a->listen[0]), listen_out = cheap_listen(a->listen[1]), outs[BENCH_PORTS];
+    int listen_in = cheap_listen(a, a->listen[0]), listen_out = cheap_listen(a, a->listen[1]),
+        outs[BENCH_PORTS];
     bool pubsub = strcmp(a->type, "XPUB") == 0;
     for (int i = 0; i < a->outs; i++) {
         outs[i] = cheap_accept(listen_out);
@@ -147,28 +160,49 @@ static size_t wait_read(int ep, int fd, uint8_t *buf, size_t cap)
     }
 }
 
-/* A request is [empty delimiter][body], as REQ sends it. */
-static void run_ping(const bench_args *a)
+/* The asking end of a round trip. A request is [empty delimiter][body], as REQ sends it. */
+typedef struct asker {
+    int fd, ep;
+    uint8_t *request;
+    size_t len;
+    cheap_walk walk;
+} asker;
+
+static void asker_init(asker *k, const bench_args *a)
 {
-    static uint8_t buf[CHUNK];
     int fds[BENCH_PORTS];
     cheap_batch batch;
+    open_all(a, fds);
+    cheap_batch_make(&batch, a, 0);
+    k->len = 2 + batch.message;
+    k->request = malloc(k->len);
+    memcpy(k->request, "\1\0", 2);
+    memcpy(k->request + 2, batch.data, batch.message);
+    k->fd = fds[0];
+    k->ep = watch(k->fd);
+    k->walk = (cheap_walk){0};
+}
+
+static void ask(asker *k)
+{
+    static uint8_t buf[CHUNK];
+    cheap_write(k->fd, k->request, k->len);
+    for (uint64_t back = 0; back == 0;) {
+        size_t n = wait_read(k->ep, k->fd, buf, sizeof buf);
+        if (n == 0)
+            bench_die("the other end left");
+        back = cheap_walk_feed(&k->walk, buf, n);
+    }
+}
+
+static void run_ping(const bench_args *a)
+{
+    asker k;
     meter m;
-    open_all(a, fds, 1);
-    int ep = watch(fds[0]);
-    cheap_batch_make(&batch, a->size, 0);
-    uint8_t *request = malloc(2 + batch.frame);
-    memcpy(request, "\1\0", 2);
-    memcpy(request + 2, batch.data, batch.frame);
-    meter_init(&m, a->warm_ms, a->window_ms);
-    for (cheap_walk walk = {0};;) {
-        cheap_write(fds[0], request, 2 + batch.frame);
-        for (uint64_t back = 0; back == 0;) {
-            size_t n = wait_read(ep, fds[0], buf, sizeof buf);
-            if (n == 0)
-                bench_die("the other end left");
-            back = cheap_walk_feed(&walk, buf, n);
-        }
+    asker_init(&k, a);
+    meter_init(&m, a);
+    for (;;) {
+        ask(&k);
         meter_add(&m, 1);
     }
 }
@@ -177,10 +211,102 @@ static void run_pong(const bench_args *a)
 {
     static uint8_t buf[CHUNK];
     int fds[BENCH_PORTS];
-    open_all(a, fds, 1);
+    open_all(a, fds);
     int ep = watch(fds[0]);
     for (size_t n; (n = wait_read(ep, fds[0], buf, sizeof buf)) > 0;)
         cheap_write(fds[0], buf, n);
+}
+
+/* ---- a quiet client: how long do single requests take ---- */
+
+enum { SAMPLES = 1 << 16, QUIET_US = 700 };
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Says "end REQUESTS NANOSECONDS MEDIAN P99", the last two in ns. */
+static void say_tail(uint64_t *took, size_t n, uint64_t window)
+{
+    qsort(took, n, sizeof *took, by_value);
+    printf("end %zu %llu %llu %llu\n", n, (unsigned long long)window, (unsigned long long)took[n / 2],
+        (unsigned long long)took[n * 99 / 100]);
+}
+
+static void run_quiet(const bench_args *a)
+{
+    static uint64_t took[SAMPLES];
+    size_t n = 0;
+    asker k;
+    asker_init(&k, a);
+    uint64_t start = bench_now(), begin = start + (uint64_t)a->warm_ms * 1000000u;
+    uint64_t end = begin + (uint64_t)a->window_ms * 1000000u;
+    bool told = false;
+    for (uint64_t before = start; before < end && n < SAMPLES; before = bench_now()) {
+        ask(&k);
+        if (before >= begin)
+            took[n++] = bench_now() - before;
+        if (before >= begin && !told) {
+            told = true;
+            puts("start");
+            fflush(stdout);
+        }
+        usleep(QUIET_US);
+    }
+    say_tail(took, n, end - begin);
+}
+
+/* ---- clients that only stay ---- */
+
+enum { AT_ONCE = 64 };
+
+/* Connecting is local and done at once; the other end's greeting and READY come when it has accepted. */
+static int start_client(const bench_args *a, int ep, int i)
+{
+    uint8_t hello[CHEAP_HELLO];
+    int fd = cheap_connect(a, a->connect[0]);
+    cheap_write(fd, hello, cheap_hello(hello, a->type));
+    epoll_ctl(ep, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN, .data.u32 = (uint32_t)i});
+    return fd;
+}
+
+/* The greeting's 64 octets, then a READY. */
+static bool is_ready(int fd, size_t *have)
+{
+    uint8_t buf[512];
+    ssize_t n = recv(fd, buf, sizeof buf, MSG_DONTWAIT);
+    if (n == 0)
+        bench_die("a connection was refused");
+    size_t before = *have;
+    *have += n > 0 ? (size_t)n : 0;
+    return before <= 64 && *have > 64;
+}
+
+/* Says "start", then "end CONNECTIONS NANOSECONDS" when all of them are ready, and stays. */
+static void run_idle(const bench_args *a)
+{
+    struct epoll_event events[AT_ONCE];
+    int *fds = calloc((size_t)a->peers, sizeof *fds), made = 0, done = 0;
+    size_t *have = calloc((size_t)a->peers, sizeof *have);
+    int ep = epoll_create1(EPOLL_CLOEXEC), first = start_client(a, ep, 0);
+    made = 1;
+    fds[0] = first;
+    usleep((unsigned)a->warm_ms * 1000);
+    puts("start");
+    fflush(stdout);
+    uint64_t begin = bench_now();
+    while (done < a->peers) {
+        for (; made < a->peers && made - done < AT_ONCE; made++)
+            fds[made] = start_client(a, ep, made);
+        int n = epoll_wait(ep, events, AT_ONCE, -1);
+        for (int i = 0; i < n; i++)
+            done += is_ready(fds[events[i].data.u32], &have[events[i].data.u32]);
+    }
+    printf("end %d %llu\n", done - 1, (unsigned long long)(bench_now() - begin));
+    fflush(stdout);
+    pause();
 }
 
 static const struct {
@@ -192,6 +318,8 @@ static const struct {
     {"relay", run_relay},
     {"ping", run_ping},
     {"pong", run_pong},
+    {"quiet", run_quiet},
+    {"idle", run_idle},
 };
 
 int main(int argc, char **argv)

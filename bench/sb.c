@@ -1,5 +1,5 @@
-/* The same work on Signalbox's C API. Roles: push, pull, req, rep, and script (a broker in Lua: script=FILE
- * -- key=value). */
+/* The same work on Signalbox's C API. Roles: push, pull, req, rep, inproc (PUSH and PULL of one engine), and
+ * script (a broker in Lua: script=FILE -- key=value). */
 #include "bench/args.h"
 #include "bench/meter.h"
 #include "engine/signalbox.h"
@@ -45,24 +45,30 @@ static sb_engine *open_engine(const bench_args *a)
     return engine;
 }
 
-static void open_socket(end *e, const bench_args *a, sb_type type)
+static void make_socket(end *e, const bench_args *a, sb_type type)
 {
-    char err[256] = "", endpoint[64];
-    e->engine = open_engine(a);
-    e->size = a->size;
-    e->body = malloc(a->size + 1);
-    memset(e->body, 'a', a->size);
-    meter_init(&e->meter, a->warm_ms, a->window_ms);
+    char err[256] = "";
+    e->size = (size_t)a->size;
+    e->body = malloc(e->size + 1);
+    memset(e->body, 'a', e->size);
+    meter_init(&e->meter, a);
     check(sb_socket_create(e->engine, type, NULL, &e->sock), "socket");
     sb_socket_set_handler(e->sock, &e->handler);
     check(sb_socket_set_int(e->sock, SB_OPT_SNDHWM, a->hwm, err, sizeof err), err);
     check(sb_socket_set_int(e->sock, SB_OPT_RCVHWM, a->hwm, err, sizeof err), err);
+}
+
+static void open_socket(end *e, const bench_args *a, sb_type type)
+{
+    char err[256] = "", endpoint[128];
+    e->engine = open_engine(a);
+    make_socket(e, a, type);
     for (int i = 0; i < a->nlisten; i++) {
-        snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", a->listen[i]);
+        bench_endpoint(a, a->listen[i], endpoint, sizeof endpoint);
         check(sb_socket_bind(e->sock, endpoint, err, sizeof err), err);
     }
     for (int i = 0; i < a->nconnect; i++) {
-        snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", a->connect[i]);
+        bench_endpoint(a, a->connect[i], endpoint, sizeof endpoint);
         check(sb_socket_connect(e->sock, endpoint, err, sizeof err), err);
     }
 }
@@ -132,6 +138,19 @@ static void run_rep(const bench_args *a)
     sb_engine_run(e.engine);
 }
 
+static void run_inproc(const bench_args *a)
+{
+    char err[256] = "";
+    end to = {.handler = {.on_msg = count}, .engine = open_engine(a)};
+    end from = {.handler = {.on_writable = blast}, .engine = to.engine};
+    make_socket(&to, a, SB_PULL);
+    make_socket(&from, a, SB_PUSH);
+    check(sb_socket_bind(to.sock, "inproc://bench", err, sizeof err), err);
+    check(sb_socket_connect(from.sock, "inproc://bench", err, sizeof err), err);
+    blast(&from.handler, from.sock);
+    sb_engine_run(to.engine);
+}
+
 static void run_script(const bench_args *a)
 {
     char err[512] = "";
@@ -151,6 +170,7 @@ static const struct {
     {"pull", run_pull},
     {"req", run_req},
     {"rep", run_rep},
+    {"inproc", run_inproc},
     {"script", run_script},
 };
 

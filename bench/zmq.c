@@ -1,7 +1,9 @@
-/* The same work on libzmq's C API. Roles: push, pull, proxy (PULL to PUSH), fan (XSUB to XPUB), req, rep. */
+/* The same work on libzmq's C API. Roles: push, pull, proxy (PULL to PUSH), fan (XSUB to XPUB), req,
+ * rep, both (proxy and rep in one context), inproc (two threads). */
 #include "bench/args.h"
 #include "bench/meter.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,9 +29,9 @@ static void *make(const bench_args *a, int type)
 
 static void *listening(const bench_args *a, int type, int i)
 {
-    char endpoint[64];
+    char endpoint[128];
     void *s = make(a, type);
-    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", a->listen[i]);
+    bench_endpoint(a, a->listen[i], endpoint, sizeof endpoint);
     if (a->nodrop && type == ZMQ_XPUB)
         check(zmq_setsockopt(s, ZMQ_XPUB_NODROP, &a->nodrop, sizeof a->nodrop));
     check(zmq_bind(s, endpoint));
@@ -38,36 +40,40 @@ static void *listening(const bench_args *a, int type, int i)
 
 static void *connected(const bench_args *a, int type)
 {
-    char endpoint[64];
+    char endpoint[128];
     void *s = make(a, type);
-    snprintf(endpoint, sizeof endpoint, "tcp://127.0.0.1:%d", a->connect[0]);
+    bench_endpoint(a, a->connect[0], endpoint, sizeof endpoint);
     check(zmq_connect(s, endpoint));
     return s;
 }
 
 static void *body(const bench_args *a)
 {
-    char *data = malloc(a->size + 1);
-    memset(data, 'a', a->size);
+    char *data = malloc((size_t)a->size + 1);
+    memset(data, 'a', (size_t)a->size);
     return data;
 }
 
 static void run_push(const bench_args *a)
 {
     void *s = connected(a, ZMQ_PUSH), *data = body(a);
-    while (zmq_send(s, data, a->size, 0) >= 0)
+    while (zmq_send(s, data, (size_t)a->size, 0) >= 0)
         ;
+}
+
+static void receive(const bench_args *a, void *s)
+{
+    zmq_msg_t msg;
+    meter m;
+    zmq_msg_init(&msg);
+    meter_init(&m, a);
+    while (zmq_msg_recv(&msg, s, 0) >= 0)
+        meter_add(&m, 1);
 }
 
 static void run_pull(const bench_args *a)
 {
-    void *s = listening(a, ZMQ_PULL, 0);
-    zmq_msg_t msg;
-    meter m;
-    zmq_msg_init(&msg);
-    meter_init(&m, a->warm_ms, a->window_ms);
-    while (zmq_msg_recv(&msg, s, 0) >= 0)
-        meter_add(&m, 1);
+    receive(a, listening(a, ZMQ_PULL, 0));
 }
 
 static void run_proxy(const bench_args *a)
@@ -86,23 +92,60 @@ static void run_req(const bench_args *a)
     zmq_msg_t msg;
     meter m;
     zmq_msg_init(&msg);
-    meter_init(&m, a->warm_ms, a->window_ms);
+    meter_init(&m, a);
     for (;;) {
-        check(zmq_send(s, data, a->size, 0));
+        check(zmq_send(s, data, (size_t)a->size, 0));
         check(zmq_msg_recv(&msg, s, 0));
         meter_add(&m, 1);
     }
 }
 
-static void run_rep(const bench_args *a)
+static void answer(void *s)
 {
-    void *s = listening(a, ZMQ_REP, 0);
     zmq_msg_t msg;
     zmq_msg_init(&msg);
     for (;;) {
         check(zmq_msg_recv(&msg, s, 0));
         check(zmq_msg_send(&msg, s, 0));
     }
+}
+
+static void run_rep(const bench_args *a)
+{
+    answer(listening(a, ZMQ_REP, 0));
+}
+
+static void *proxy_thread(void *arg)
+{
+    run_proxy(arg);
+    return NULL;
+}
+
+static void run_both(const bench_args *a)
+{
+    pthread_t thread;
+    void *s = listening(a, ZMQ_REP, 2);
+    check(pthread_create(&thread, NULL, proxy_thread, (void *)(uintptr_t)a) == 0 ? 0 : -1);
+    answer(s);
+}
+
+static void *inproc_thread(void *arg)
+{
+    const bench_args *a = arg;
+    void *s = make(a, ZMQ_PUSH), *data = body(a);
+    check(zmq_connect(s, "inproc://bench"));
+    while (zmq_send(s, data, (size_t)a->size, 0) >= 0)
+        ;
+    return NULL;
+}
+
+static void run_inproc(const bench_args *a)
+{
+    pthread_t thread;
+    void *s = make(a, ZMQ_PULL);
+    check(zmq_bind(s, "inproc://bench"));
+    check(pthread_create(&thread, NULL, inproc_thread, (void *)(uintptr_t)a) == 0 ? 0 : -1);
+    receive(a, s);
 }
 
 static const struct {
@@ -115,6 +158,8 @@ static const struct {
     {"fan", run_fan},
     {"req", run_req},
     {"rep", run_rep},
+    {"both", run_both},
+    {"inproc", run_inproc},
 };
 
 int main(int argc, char **argv)

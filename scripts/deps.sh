@@ -26,6 +26,7 @@ ninja-build
 pkg-config
 python3
 python3-zmq
+valgrind
 "
 # Makes one more test possible; not worth a failure.
 optional=libnginx-mod-http-lua

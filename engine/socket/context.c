@@ -105,6 +105,7 @@ uint64_t sb_engine_now(const sb_engine *engine)
 
 sb_err sb_engine_run(sb_engine *engine)
 {
+    sb__hub_go_on(&engine->hub); /* inproc alone keeps no loop alive */
     return sb_loop_run(engine->loop);
 }
 

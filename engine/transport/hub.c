@@ -32,8 +32,7 @@ static void on_turn_end(sb_turn *turn)
     for (int i = 0; i < ROUNDS && !sb_list_empty(&hub->input); i++)
         run_lane(&hub->input);
     run_lane(&hub->output);
-    if (sb__hub_busy(hub))
-        sb_timer_start(hub->loop, &hub->again, sb_loop_now(hub->loop));
+    sb__hub_go_on(hub);
 }
 
 static void on_again(sb_timer *timer)
@@ -100,6 +99,12 @@ void sb__task_cancel(sb__task *task)
 bool sb__hub_busy(const sb__hub *hub)
 {
     return !sb_list_empty(&hub->input) || !sb_list_empty(&hub->output);
+}
+
+void sb__hub_go_on(sb__hub *hub)
+{
+    if (sb__hub_busy(hub))
+        sb_timer_start(hub->loop, &hub->again, sb_loop_now(hub->loop));
 }
 
 sb__vectors *sb__hub_vectors(sb__hub *hub)

@@ -48,6 +48,8 @@ void sb__hub_output(sb__hub *hub, sb__task *task);
 void sb__task_cancel(sb__task *task);
 /* Whether anything waits for the turn's end: a host must step at once. */
 bool sb__hub_busy(const sb__hub *hub);
+/* Makes a turn for what is queued, if there is anything. */
+void sb__hub_go_on(sb__hub *hub);
 
 /* Pooled; NULL when out of memory. */
 sb__vectors *sb__hub_vectors(sb__hub *hub);

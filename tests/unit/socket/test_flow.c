@@ -79,6 +79,24 @@ static void test_inproc_limits_are_exact(void **state)
     bench_close(&b);
 }
 
+/* inproc has no stream or timer that keeps a loop alive: run must not end before what is queued went through.
+ */
+static void test_run_moves_what_only_inproc_has(void **state)
+{
+    (void)state;
+    bench b;
+    ear in;
+    bench_open(&b);
+    sb_socket *push = open_socket(&b, SB_PUSH, NULL), *pull = open_socket(&b, SB_PULL, &in);
+    bind_to(pull, "inproc://x");
+    connect_to(push, "inproc://x");
+    assert_int_equal(send_text(push, "m"), SB_OK);
+    assert_int_equal(sb_engine_run(b.engine), SB_OK);
+    assert_int_equal(in.n, 1);
+    ear_clear(&in);
+    bench_close(&b);
+}
+
 static sb_socket *route_all(bench *b, sb_type type, ear *e, sb_socket *to)
 {
     char err[128];
@@ -410,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_messages_sent_before_the_connection_arrive_after_it),
         cmocka_unit_test(test_a_full_pipe_says_again_and_later_writable),
         cmocka_unit_test(test_inproc_limits_are_exact),
+        cmocka_unit_test(test_run_moves_what_only_inproc_has),
         cmocka_unit_test(test_a_slow_consumer_stops_the_source_and_loses_nothing),
         cmocka_unit_test(test_recv_is_fair_over_peers),
         cmocka_unit_test(test_what_a_gone_peer_sent_is_still_delivered),

@@ -1,0 +1,12 @@
+-- A broker in Lua that edits: every message [topic][body] leaves with another topic.
+local sb = require "signalbox"
+local cfg = ...
+local hwm = tonumber(cfg.hwm)
+
+local from = sb.pull { name = "from", bind = "tcp://127.0.0.1:" .. cfg.from, rcvhwm = hwm }
+local to = sb.push { name = "to", bind = "tcp://127.0.0.1:" .. cfg.a, sndhwm = hwm }
+
+from:pipe(to, function(msg)
+  msg[1] = "v2." .. msg[1]
+  return msg
+end)

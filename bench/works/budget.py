@@ -1,0 +1,71 @@
+"""Instructions per message, counted by callgrind: the same on a busy machine as on a quiet one.
+
+Two runs with a different number of messages; their difference is free of what starting costs. libuv, because valgrind knows
+not all of io_uring. BUDGET is what a message may cost, a twentieth above what it did cost; a regression shows as a row that is over it. The numbers
+are in docs/performance.md too.
+"""
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+from harness import Failed, Proc, Result, Run, free_ports
+from works.broker import Broker
+
+BUDGET = {("send", 64): 330, ("receive", 64): 215, ("pass", 64): 460, ("route", 64): 520, ("choose", 64): 2350,
+          ("edit", 64): 5500}
+COUNTS = 20000, 60000
+
+
+class Budget(Broker):
+    name, title, unit = "budget", "Instructions per message of 64 octets (callgrind, libuv)", "instructions"
+    sizes, less, scale = [64], True, 1
+    who = [("send", "one way, sending"), ("receive", "one way, receiving"), ("pass", "one-row table"),
+           ("route", "content table"), ("choose", "Lua function"), ("edit", "Lua edits a frame")]
+    goals = {key: (None, bound) for key, bound in BUDGET.items()}
+
+    def compared(self, kind):
+        return []
+
+    def counted(self, bench, kind, size, count):
+        """The processes, the one to be counted first."""
+        ports, many = free_ports(3), [f"count={count}", f"size={size}"]
+        raw, sb = bench.program("raw"), bench.program("sb")
+        if kind == "send":
+            return [Proc([sb, "push", f"connect={ports[0]}", f"size={size}", "backend=uv"], middle=True),
+                    Proc([raw, "recv", f"listen={ports[0]}", "type=PULL"] + many, receiver=True)]
+        if kind == "receive":
+            return [Proc([sb, "pull", f"listen={ports[0]}", "backend=uv"] + many, middle=True, receiver=True),
+                    Proc([raw, "send", f"connect={ports[0]}", "type=PUSH"] + many)]
+        two = kind in ("route", "choose")
+        topic = ["topic=1"] if kind == "edit" else []
+        outs = f"connect={ports[1]},{ports[2]}" if two else f"connect={ports[1]}"
+        return [Proc(bench.script(kind, "uv", size, ports), middle=True),
+                Proc([raw, "recv", outs, "type=PULL"] + many, receiver=True),
+                Proc([raw, "send", f"connect={ports[0]}", "type=PUSH"] + many + topic)]
+
+    def instructions(self, bench, kind, size, count):
+        out = os.path.join(bench.folder, "callgrind.out")
+        procs = self.counted(bench, kind, size, count)
+        procs[0].command[:0] = ["valgrind", "--tool=callgrind", "-q", f"--callgrind-out-file={out}"]
+        with Run(procs, 60) as run:
+            run.line()
+            run.line()
+            if procs[0].process.poll() is None:
+                procs[0].process.send_signal(signal.SIGTERM)
+            try:
+                procs[0].process.wait(20)
+            except subprocess.TimeoutExpired:
+                raise Failed("valgrind does not end") from None
+        with open(out) as f:
+            return int(re.search(r"^(?:totals|summary): (\d+)", f.read(), re.M).group(1))
+
+    def once(self, bench, kind, size):
+        if shutil.which("valgrind") is None:
+            raise Failed("no valgrind")
+        few, many = (self.instructions(bench, kind, size, n) for n in COUNTS)
+        return Result((many - few) / (COUNTS[1] - COUNTS[0]))
+
+
+WORKS = [Budget]
