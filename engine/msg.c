@@ -208,6 +208,36 @@ void sb_msg_drop_front(sb_msg *msg, uint32_t k)
     memmove(msg->frames, msg->frames + k, msg->n * sizeof *msg->frames);
 }
 
+/* ---- the envelope as one value ---- */
+
+#define NUMBER_LEN 4
+
+uint32_t sb_msg_routing_id(const sb_msg *msg)
+{
+    const uint8_t *p = msg->envelope == 1 && msg->frames[0].len == NUMBER_LEN ? msg->frames[0].data : NULL;
+
+    return p != NULL ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3] : 0;
+}
+
+static sb_err set_envelope(sb_msg *msg, const void *data, size_t len)
+{
+    sb_err err;
+
+    sb_msg_drop_front(msg, msg->envelope);
+    err = sb_msg_insert_copy(msg, 0, data, len);
+    msg->envelope = err == SB_OK;
+    return err;
+}
+
+sb_err sb_msg_set_routing_id(sb_msg *msg, uint32_t id)
+{
+    uint8_t number[NUMBER_LEN];
+
+    for (int i = 0; i < NUMBER_LEN; i++)
+        number[i] = (uint8_t)(id >> (24 - 8 * i));
+    return id != 0 ? set_envelope(msg, number, sizeof number) : SB_EINVAL;
+}
+
 /* ---- packed form ---- */
 
 size_t sb_msg_packed_size(const sb_msg *msg)

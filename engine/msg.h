@@ -98,6 +98,11 @@ sb_err sb_msg_insert(sb_msg *msg, uint32_t at, const void *data, size_t len, sb_
  * it can be. */
 void sb_msg_drop_front(sb_msg *msg, uint32_t k);
 
+/* The number in front of the body that names a peer of SERVER and PEER: an envelope of four octets, big
+ * endian. 0: there is none. set (not 0) replaces whatever envelope there is. SB_EINVAL, SB_ENOMEM. */
+uint32_t sb_msg_routing_id(const sb_msg *msg);
+sb_err sb_msg_set_routing_id(sb_msg *msg, uint32_t id);
+
 /* A message of its own on the heap, independent of the call: large frames keep a reference to their buffer
  * when `buf` is known and the frame is not much smaller than it, others are copied. SB_ENOMEM. End it with
  * sb_msg_destroy. */

@@ -12,21 +12,34 @@
 extern "C" {
 #endif
 
-/* Socket types; the numbers are libzmq's. */
+/* The one row of a socket type: X(name, constructor, number, types it may talk to). Numbers are libzmq's,
+ * peers RFC 37's "The Socket-Type Property" and libzmq's drafts'. Names, the matrix, the registry of patterns
+ * (sb__CONSTRUCTOR_impl) and the scripts' constructors follow from it. STREAM meets itself over inproc only.
+ */
+#define SB_TYPES(X)                                                                                          \
+    X(PAIR, pair, 0, SB_TYPE_BIT(SB_PAIR))                                                                   \
+    X(PUB, pub, 1, SB_TYPE_BIT(SB_SUB) | SB_TYPE_BIT(SB_XSUB))                                               \
+    X(SUB, sub, 2, SB_TYPE_BIT(SB_PUB) | SB_TYPE_BIT(SB_XPUB))                                               \
+    X(REQ, req, 3, SB_TYPE_BIT(SB_REP) | SB_TYPE_BIT(SB_ROUTER))                                             \
+    X(REP, rep, 4, SB_TYPE_BIT(SB_REQ) | SB_TYPE_BIT(SB_DEALER))                                             \
+    X(DEALER, dealer, 5, SB_TYPE_BIT(SB_REP) | SB_TYPE_BIT(SB_DEALER) | SB_TYPE_BIT(SB_ROUTER))              \
+    X(ROUTER, router, 6, SB_TYPE_BIT(SB_REQ) | SB_TYPE_BIT(SB_DEALER) | SB_TYPE_BIT(SB_ROUTER))              \
+    X(PULL, pull, 7, SB_TYPE_BIT(SB_PUSH))                                                                   \
+    X(PUSH, push, 8, SB_TYPE_BIT(SB_PULL))                                                                   \
+    X(XPUB, xpub, 9, SB_TYPE_BIT(SB_SUB) | SB_TYPE_BIT(SB_XSUB))                                             \
+    X(XSUB, xsub, 10, SB_TYPE_BIT(SB_PUB) | SB_TYPE_BIT(SB_XPUB))                                            \
+    X(SERVER, server, 12, SB_TYPE_BIT(SB_CLIENT))                                                            \
+    X(CLIENT, client, 13, SB_TYPE_BIT(SB_SERVER))                                                            \
+    X(GATHER, gather, 16, SB_TYPE_BIT(SB_SCATTER))                                                           \
+    X(SCATTER, scatter, 17, SB_TYPE_BIT(SB_GATHER))                                                          \
+    X(PEER, peer, 19, SB_TYPE_BIT(SB_PEER))                                                                  \
+    X(CHANNEL, channel, 20, SB_TYPE_BIT(SB_CHANNEL))
+
 typedef enum sb_type {
-    SB_PAIR = 0,
-    SB_PUB = 1,
-    SB_SUB = 2,
-    SB_REQ = 3,
-    SB_REP = 4,
-    SB_DEALER = 5,
-    SB_ROUTER = 6,
-    SB_PULL = 7,
-    SB_PUSH = 8,
-    SB_XPUB = 9,
-    SB_XSUB = 10,
-    SB_STREAM = 11,
-    SB_TYPE_COUNT
+#define SB_TYPE_ENUM(name, lower, number, peers) SB_##name = number,
+    SB_TYPES(SB_TYPE_ENUM)
+#undef SB_TYPE_ENUM
+        SB_TYPE_COUNT = 21
 } sb_type;
 
 #define SB_TYPE_BIT(type) (1u << (type))

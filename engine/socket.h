@@ -49,6 +49,11 @@ sb_err sb_socket_connect(sb_socket *sock, const char *endpoint, char *err, size_
  * see it as the peer's address). On success `fd` is the engine's. SB_ECLOSED when the socket takes no input
  * any more, SB_EREFUSED at max_peers, SB_ENOMEM, SB_EINVAL when it is no stream. */
 sb_err sb_socket_adopt(sb_socket *sock, const char *endpoint, int fd);
+/* Connects and tells the new peer, so that it can be addressed at once: ROUTER (with connect_routing_id),
+ * SERVER, PEER and STREAM by sb_peer_routing_id. SB_EINVAL with immediate: there is no peer before the
+ * handshake. */
+sb_err sb_socket_connect_peer(
+    sb_socket *sock, const char *endpoint, sb_peer **peer, char *err, size_t err_cap);
 /* By the string given to bind/connect, or by the resolved one (last_endpoint). SB_ENOENT. */
 sb_err sb_socket_unbind(sb_socket *sock, const char *endpoint);
 sb_err sb_socket_disconnect(sb_socket *sock, const char *endpoint);
@@ -56,9 +61,10 @@ sb_err sb_socket_disconnect(sb_socket *sock, const char *endpoint);
 const char *sb_socket_last_endpoint(const sb_socket *sock);
 
 /* Sends. The message stays the caller's: its bytes are packed or referenced before the call returns. ROUTER
- * takes the first frame as the routing id; REP and REQ add their own envelope. SB_EAGAIN: full or nobody
- * there yet (blocking types); wait for on_writable. SB_EHOSTUNREACH: ROUTER with router_mandatory. SB_EFSM:
- * REQ/REP out of turn. SB_ENOTSUP: PULL and SUB cannot send. SB_EMSGSIZE, SB_ENOMEM. */
+ * takes the first frame as the routing id, SERVER and PEER as a number (sb_msg_set_routing_id); REP and REQ
+ * add their own envelope; of the draft types the body is one frame (SB_EINVAL). SB_EAGAIN: full or nobody
+ * there yet (blocking types); wait for on_writable. SB_EHOSTUNREACH: ROUTER with router_mandatory, SERVER,
+ * PEER. SB_EFSM: REQ/REP out of turn. SB_ENOTSUP: PULL and SUB cannot send. SB_EMSGSIZE, SB_ENOMEM. */
 sb_err sb_socket_send(sb_socket *sock, sb_msg *msg);
 /* The same for one frame of bytes. */
 sb_err sb_socket_send_bytes(sb_socket *sock, const void *data, size_t len);
@@ -106,6 +112,8 @@ sb_socket *sb_peer_socket(const sb_peer *peer);
 const sb_peer_info *sb_peer_get_info(const sb_peer *peer); /* NULL before the first handshake */
 const char *sb_peer_address(const sb_peer *peer);
 const void *sb_peer_routing_id(const sb_peer *peer, size_t *len);
+/* The same of SERVER's and PEER's peers as a number, for sb_msg_set_routing_id; 0 for others. */
+uint32_t sb_peer_number(const sb_peer *peer);
 const char *sb_peer_user_id(const sb_peer *peer); /* "" with NULL */
 
 /* Why messages were not delivered. */

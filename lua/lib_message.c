@@ -50,6 +50,15 @@ static void check_edit(lua_State *L, sb_err err)
 
 /* ---- fields ---- */
 
+static void push_routing_id(lua_State *L, const sb_msg *msg)
+{
+    uint32_t id = sb_msg_routing_id(msg);
+    if (id != 0)
+        lua_pushinteger(L, id);
+    else
+        lua_pushnil(L);
+}
+
 static int push_field(lua_State *L, int obj, sb__lmsg *um)
 {
     const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
@@ -57,6 +66,8 @@ static int push_field(lua_State *L, int obj, sb__lmsg *um)
         lua_getiuservalue(L, obj, 1);
     else if (strcmp(key, "envelope") == 0)
         sb__push_frames(L, um->msg, 0, um->msg->envelope);
+    else if (strcmp(key, "routing_id") == 0)
+        push_routing_id(L, um->msg);
     else
         lua_pushnil(L);
     return 1;
@@ -116,14 +127,33 @@ static void set_envelope(lua_State *L, sb_msg *msg, int idx)
     }
 }
 
+static void set_routing_id(lua_State *L, sb_msg *msg, int idx)
+{
+    lua_Integer id = luaL_checkinteger(L, idx);
+    luaL_argcheck(L, id >= 1 && id <= UINT32_MAX, idx, "a routing id is a number from 1 to 4294967295");
+    check_edit(L, sb_msg_set_routing_id(msg, (uint32_t)id));
+}
+
+static const struct {
+    const char *name;
+    void (*set)(lua_State *L, sb_msg *msg, int idx);
+} settable[] = {{"envelope", set_envelope}, {"routing_id", set_routing_id}};
+
+static int set_field(lua_State *L)
+{
+    const char *key = luaL_tolstring(L, 2, NULL);
+    for (size_t i = 0; i < sizeof(settable) / sizeof(settable[0]); i++)
+        if (strcmp(key, settable[i].name) == 0) {
+            settable[i].set(L, check_editable(L, 1), 3);
+            return 0;
+        }
+    return luaL_error(L, "a message has no field '%s' to set", key);
+}
+
 static int message_newindex(lua_State *L)
 {
-    if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "envelope") == 0) {
-        set_envelope(L, check_editable(L, 1), 3);
-        return 0;
-    }
     if (!lua_isinteger(L, 2))
-        return luaL_error(L, "a message has no field '%s' to set", luaL_tolstring(L, 2, NULL));
+        return set_field(L);
     size_t len;
     lua_Integer i = lua_tointeger(L, 2);
     const char *data = check_bytes(L, 3, &len);

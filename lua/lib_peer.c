@@ -1,5 +1,6 @@
 /* Peer objects: who a message, a subscription or an event came from. One object per connection while a script
  * holds it. */
+#include "lua/message.h"
 #include "lua/socket.h"
 
 #include <string.h>
@@ -47,7 +48,10 @@ static void push_facts(lua_State *L, sb__lsock *ls, sb_peer *peer)
     set_string(L, "address", sb_peer_address(peer));
     set_string(L, "user_id", sb_peer_user_id(peer));
     const char *routing_id = sb_peer_routing_id(peer, &len);
-    lua_pushlstring(L, routing_id != NULL ? routing_id : "", routing_id != NULL ? len : 0);
+    if (ls->type == SB_SERVER || ls->type == SB_PEER)
+        lua_pushinteger(L, sb_peer_number(peer));
+    else
+        lua_pushlstring(L, routing_id != NULL ? routing_id : "", routing_id != NULL ? len : 0);
     lua_setfield(L, -2, "routing_id");
     sb__lsock_push(L, ls);
     lua_setfield(L, -2, "socket");
@@ -155,6 +159,44 @@ static int peer_kick(lua_State *L)
     return 1;
 }
 
+/* The body of what is sent, under the routing id of the peer. */
+static sb_err send_body(sb_peer *peer, const sb_msg *body)
+{
+    size_t len;
+    sb_msg msg;
+    const void *id = sb_peer_routing_id(peer, &len);
+    sb_msg_init(&msg);
+    sb_err err = id != NULL ? sb_msg_push(&msg, id, len, NULL) : SB_ENOTSUP;
+    for (uint32_t i = body->envelope; err == SB_OK && i < body->n; i++)
+        err = sb_msg_push(&msg, body->frames[i].data, body->frames[i].len, body->frames[i].buf);
+    msg.envelope = 1;
+    if (err == SB_OK)
+        err = sb_socket_send(sb_peer_socket(peer), &msg);
+    sb_msg_finish(&msg);
+    return err;
+}
+
+static int peer_send(lua_State *L)
+{
+    char text[160];
+    sb__out out;
+    sb_peer *peer = live(L);
+    if (peer == NULL)
+        return sb__push_error(L, SB_EHOSTUNREACH, NULL);
+    lua_settop(L, 2);
+    sb_err err = sb__out_init(L, 2, &out, text, sizeof(text));
+    bool misuse = err != SB_OK;
+    if (!misuse)
+        err = send_body(peer, out.msg);
+    sb__out_finish(&out);
+    if (misuse)
+        return luaL_argerror(L, 2, text);
+    if (err != SB_OK)
+        return sb__push_error(L, err, NULL);
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
 static int peer_rtt(lua_State *L)
 {
     sb_peer *peer = live(L);
@@ -186,6 +228,7 @@ static int peer_tostring(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
+    {"send", peer_send},
     {"kick", peer_kick},
     {"rtt", peer_rtt},
     {"stats", peer_stats},

@@ -1,4 +1,4 @@
-/* Sockets for scripts: the eleven constructors and the life of an object. Its methods are in the neighbours
+/* Sockets for scripts: the constructors and the life of an object. Its methods are in the neighbours
  * socket_*.c. */
 #include "lua/socket.h"
 
@@ -224,18 +224,9 @@ static const struct {
     const char *name;
     sb_type type;
 } constructors[] = {
-    {"pair", SB_PAIR},
-    {"pub", SB_PUB},
-    {"sub", SB_SUB},
-    {"req", SB_REQ},
-    {"rep", SB_REP},
-    {"dealer", SB_DEALER},
-    {"router", SB_ROUTER},
-    {"pull", SB_PULL},
-    {"push", SB_PUSH},
-    {"xpub", SB_XPUB},
-    {"xsub", SB_XSUB},
-    {"stream", SB_STREAM},
+#define SB__CONSTRUCTOR(name, lower, number, peers) {#lower, SB_##name},
+    SB_TYPES(SB__CONSTRUCTOR)
+#undef SB__CONSTRUCTOR
 };
 
 static void open_methods(lua_State *L)

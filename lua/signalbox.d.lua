@@ -111,7 +111,17 @@ sb.pull = sb.router
 ---@type fun(options?: sb.SocketOptions): sb.Socket
 sb.pair = sb.router
 ---@type fun(options?: sb.SocketOptions): sb.Socket
-sb.stream = sb.router
+sb.server = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.client = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.gather = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.scatter = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.peer = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.channel = sb.router
 
 ---A message of your own, not tied to a handler.
 ---@param frames sb.Sendable
@@ -209,6 +219,7 @@ function Proxy:stop() end
 ---@field [integer] string body frames; set one, or append with msg[#msg + 1]
 ---@field peer sb.Peer? who it came from
 ---@field envelope string[] routing ids and delimiter before the body; can be set
+---@field routing_id integer? SERVER and PEER: the number of who sent it, or whom it goes to; can be set
 local Message = {}
 ---Octets of frame i, or of the whole body; makes no string.
 ---@param i? integer
@@ -242,13 +253,19 @@ function Message:frames() end
 ---@field address string
 ---@field user_id string "" without authentication
 ---@field identity string routing id it announced
----@field routing_id string the id a ROUTER knows it by
+---@field routing_id string|integer the id a ROUTER knows it by; of a SERVER or PEER its number
 ---@field type string socket type: "DEALER"
 ---@field mechanism string
 ---@field metadata table<string, string> properties of its handshake
 ---@field socket sb.Socket
 ---@field connected boolean
 local Peer = {}
+---To this peer; sockets that address their peers only: ROUTER, SERVER, PEER, STREAM. Does not wait.
+---@param msg sb.Sendable
+---@return true? ok
+---@return string? err
+---@return sb.ErrorName? code
+function Peer:send(msg) end
 ---@param why? string
 ---@return true? ok
 ---@return string? err
@@ -368,6 +385,12 @@ function Socket:bind(endpoint) end
 ---@return string? err
 ---@return sb.ErrorName? code
 function Socket:connect(endpoint) end
+---Connects and gives the new peer, whose routing_id can be used at once. Not with immediate.
+---@param endpoint string
+---@return sb.Peer? peer
+---@return string? err
+---@return sb.ErrorName? code
+function Socket:connect_peer(endpoint) end
 ---@param endpoint string
 ---@return true? ok
 ---@return string? err

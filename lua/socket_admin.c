@@ -25,6 +25,18 @@ static int socket_connect(lua_State *L)
     return result(L, sb_socket_connect(ls->sock, luaL_checkstring(L, 2), err, sizeof(err)), err);
 }
 
+static int socket_connect_peer(lua_State *L)
+{
+    char err[256] = "";
+    sb_peer *peer;
+    sb__lsock *ls = sb__lsock_check(L, 1);
+    sb_err code = sb_socket_connect_peer(ls->sock, luaL_checkstring(L, 2), &peer, err, sizeof(err));
+    if (code != SB_OK)
+        return sb__socket_failure(L, code, err);
+    sb__lpeer_push(L, ls, peer);
+    return 1;
+}
+
 static int socket_unbind(lua_State *L)
 {
     sb__lsock *ls = sb__lsock_check(L, 1);
@@ -179,6 +191,7 @@ static int socket_stats(lua_State *L)
 const luaL_Reg sb__socket_admin_methods[] = {
     {"bind", socket_bind},
     {"connect", socket_connect},
+    {"connect_peer", socket_connect_peer},
     {"unbind", socket_unbind},
     {"disconnect", socket_disconnect},
     {"subscribe", socket_subscribe},

@@ -23,6 +23,7 @@ typedef struct sb_pattern_impl {
     sb_type type;
     size_t size; /* of the struct that embeds sb_pattern */
     bool can_send, can_recv, can_subscribe;
+    uint32_t ids; /* of its own, in front of the body: 1 where the application addresses peers */
 
     /* All slots but init may be NULL; peer is never NULL. */
     sb_err (*init)(sb_pattern *pat);

@@ -9,19 +9,10 @@ sb_err sb__discard(sb_pattern *pat, sb_peer *peer, sb_msg *msg)
     return SB_ECANCELED;
 }
 
-/* The one line a new socket type adds. */
 static const sb_pattern_impl *const impls[SB_TYPE_COUNT] = {
-    [SB_PAIR] = &sb__pair_impl,
-    [SB_PUB] = &sb__pub_impl,
-    [SB_SUB] = &sb__sub_impl,
-    [SB_REQ] = &sb__req_impl,
-    [SB_REP] = &sb__rep_impl,
-    [SB_DEALER] = &sb__dealer_impl,
-    [SB_ROUTER] = &sb__router_impl,
-    [SB_PULL] = &sb__pull_impl,
-    [SB_PUSH] = &sb__push_impl,
-    [SB_XPUB] = &sb__xpub_impl,
-    [SB_XSUB] = &sb__xsub_impl,
+#define SB__PATTERN_ROW(name, lower, number, peers) [number] = &sb__##lower##_impl,
+    SB_TYPES(SB__PATTERN_ROW)
+#undef SB__PATTERN_ROW
 };
 
 const sb_pattern_impl *sb__pattern_impl_of(sb_type type)

@@ -62,6 +62,11 @@ sb_err sb__robin_attach(sb_pattern *pat, sb_peer *peer)
     return SB_OK;
 }
 
+sb_err sb__robin_attach_only(sb_pattern *pat, sb_peer *peer)
+{
+    return robin_from(pat)->peers > 0 ? SB_EREFUSED : sb__robin_attach(pat, peer);
+}
+
 void sb__robin_detach(sb_pattern *pat, sb_peer *peer)
 {
     sb_list_remove(&peer->active);

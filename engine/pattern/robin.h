@@ -14,6 +14,8 @@ typedef struct sb__robin {
 
 sb_err sb__robin_init(sb_pattern *pat);
 sb_err sb__robin_attach(sb_pattern *pat, sb_peer *peer);
+/* A ring of one: a second peer is refused. */
+sb_err sb__robin_attach_only(sb_pattern *pat, sb_peer *peer);
 void sb__robin_detach(sb_pattern *pat, sb_peer *peer);
 /* What was in flight left the queue: a full peer may have room again. */
 void sb__robin_lost(sb_pattern *pat, sb_peer *peer);

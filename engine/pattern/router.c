@@ -1,22 +1,18 @@
 /* ROUTER: addresses peers by routing id, the first frame of what it sends and receives (RFC 28). Never
  * blocks: what cannot be queued is dropped and counted, or with router_mandatory an error. After:
  * pattern/pipe.c. */
-#include "engine/base/map.h"
 #include "engine/pattern/envelope.h"
+#include "engine/pattern/names.h"
 #include "engine/pattern/registry.h"
 #include "engine/pattern/robin.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
-#define AUTO_ID_LEN 5
-#define ID_MAX      255
+#define ID_MAX 255
 
 typedef struct router {
     sb_pattern base;
-    sb_map ids;      /* routing id -> peer */
-    sb_peer *recent; /* whom the last message went to: replies come in runs */
-    uint32_t next_auto;
+    sb__names names;
     bool starved; /* a mandatory send found its peer full */
 } router;
 
@@ -28,61 +24,11 @@ static router *router_from(sb_pattern *pat)
 
 /* Names */
 
-static bool is_auto(const sb_peer *peer)
-{
-    return peer->routing_id_len == AUTO_ID_LEN && peer->routing_id[0] == 0;
-}
-
-static bool has_name(const sb_peer *peer, const uint8_t *id, size_t len)
-{
-    return peer->routing_id_len == len && memcmp(peer->routing_id, id, len) == 0;
-}
-
-static void unname(router *r, sb_peer *peer)
-{
-    if (r->recent == peer)
-        r->recent = NULL;
-    if (peer->routing_id != NULL && sb_map_get(&r->ids, peer->routing_id, peer->routing_id_len) == peer)
-        sb_map_remove(&r->ids, peer->routing_id, peer->routing_id_len);
-}
-
-/* On failure the peer keeps what it had. */
-static sb_err name_peer(router *r, sb_peer *peer, const uint8_t *id, uint32_t len)
-{
-    uint8_t *copy = malloc(len);
-    if (copy == NULL)
-        return SB_ENOMEM;
-    memcpy(copy, id, len);
-    sb_err err = sb_map_add(&r->ids, id, len, peer);
-    if (err != SB_OK) {
-        free(copy);
-        return err;
-    }
-    unname(r, peer);
-    free(peer->routing_id);
-    peer->routing_id = copy;
-    peer->routing_id_len = len;
-    return SB_OK;
-}
-
-static sb_err name_auto(router *r, sb_peer *peer)
-{
-    uint8_t id[AUTO_ID_LEN] = {0};
-    sb_err err = SB_EEXIST;
-    while (err == SB_EEXIST) {
-        uint32_t n = r->next_auto++;
-        for (int i = 1; i < AUTO_ID_LEN; i++)
-            id[i] = (uint8_t)(n >> (32 - 8 * i));
-        err = name_peer(r, peer, id, AUTO_ID_LEN);
-    }
-    return err;
-}
-
 /* Handover: what waits for the old connection goes to the new one, and the old one ends. It is renamed, for
  * what it sent before may still be delivered. */
 static sb_err take_over(router *r, sb_peer *old, sb_peer *peer)
 {
-    sb_err err = name_auto(r, old);
+    sb_err err = sb__names_give_auto(&r->names, old);
     if (err != SB_OK)
         return err;
     old->pattern_data = NULL;
@@ -98,9 +44,9 @@ static sb_err take_over(router *r, sb_peer *old, sb_peer *peer)
 
 static sb_err name_announced(router *r, sb_peer *peer, const uint8_t *id, uint32_t len)
 {
-    if (peer->routing_id != NULL && has_name(peer, id, len))
+    sb_peer *old = sb__names_find(&r->names, &(sb_frame){.data = id, .len = len});
+    if (old == peer)
         return SB_OK;
-    sb_peer *old = sb_map_get(&r->ids, id, len);
     if (old != NULL) {
         if (!r->base.options->router_handover)
             return SB_EEXIST;
@@ -108,7 +54,7 @@ static sb_err name_announced(router *r, sb_peer *peer, const uint8_t *id, uint32
         if (err != SB_OK)
             return err;
     }
-    return name_peer(r, peer, id, len);
+    return sb__names_give(&r->names, peer, id, len);
 }
 
 /* Peers */
@@ -119,12 +65,12 @@ static sb_err router_attach(sb_pattern *pat, sb_peer *peer)
     router *r = router_from(pat);
     const sb__pattern_options *o = pat->options;
     if (peer->pattern_data != NULL) /* with IMMEDIATE: back again */
-        return sb_map_add(&r->ids, peer->routing_id, peer->routing_id_len, peer);
+        return sb__names_again(&r->names, peer);
     if (peer->info != NULL || o->connect_routing_id_len == 0)
         return SB_OK;
     if (o->connect_routing_id_len > ID_MAX)
         return SB_EINVAL;
-    sb_err err = name_peer(r, peer, o->connect_routing_id, (uint32_t)o->connect_routing_id_len);
+    sb_err err = sb__names_give(&r->names, peer, o->connect_routing_id, (uint32_t)o->connect_routing_id_len);
     if (err == SB_OK)
         peer->pattern_data = r; /* marks the name as given */
     return err;
@@ -136,10 +82,8 @@ static sb_err router_ready(sb_pattern *pat, sb_peer *peer)
     sb_err err = SB_OK;
     if (peer->pattern_data == NULL && peer->info->identity_len > 0)
         err = name_announced(r, peer, peer->info->identity, peer->info->identity_len);
-    else if (peer->pattern_data == NULL &&
-             (peer->routing_id == NULL || !is_auto(peer) ||
-                 sb_map_get(&r->ids, peer->routing_id, peer->routing_id_len) != peer))
-        err = name_auto(r, peer);
+    else if (peer->pattern_data == NULL && (!sb__names_knows(&r->names, peer) || !sb__names_is_auto(peer)))
+        err = sb__names_give_auto(&r->names, peer);
     if (err != SB_OK)
         return err;
     return pat->options->probe_router ? sb__probe(peer) : SB_OK;
@@ -148,14 +92,14 @@ static sb_err router_ready(sb_pattern *pat, sb_peer *peer)
 /* A named peer is queued to until it is back; an automatic name ends with its connection. */
 static void router_lost(sb_pattern *pat, sb_peer *peer)
 {
-    if (peer->routing_id != NULL && is_auto(peer) && peer->pattern_data == NULL)
-        unname(router_from(pat), peer);
+    if (peer->pattern_data == NULL && sb__names_is_auto(peer))
+        sb__names_forget(&router_from(pat)->names, peer);
     sb__pipe_drained(peer);
 }
 
 static void router_detach(sb_pattern *pat, sb_peer *peer)
 {
-    unname(router_from(pat), peer);
+    sb__names_forget(&router_from(pat)->names, peer);
 }
 
 static void router_writable(sb_pattern *pat, sb_peer *peer)
@@ -169,14 +113,6 @@ static void router_writable(sb_pattern *pat, sb_peer *peer)
 }
 
 /* Messages */
-
-static sb_peer *find(router *r, const sb_frame *id)
-{
-    if (r->recent != NULL && has_name(r->recent, id->data, id->len))
-        return r->recent;
-    r->recent = sb_map_get(&r->ids, id->data, id->len);
-    return r->recent;
-}
 
 static sb_err refused(router *r, sb_peer *peer, sb_err err, sb_drop why)
 {
@@ -193,7 +129,7 @@ static sb_err router_send(sb_pattern *pat, sb_msg *msg)
     router *r = router_from(pat);
     if (msg->n < 2)
         return SB_EINVAL;
-    sb_peer *peer = find(r, &msg->frames[0]);
+    sb_peer *peer = sb__names_find(&r->names, &msg->frames[0]);
     if (peer == NULL)
         return refused(r, NULL, SB_EHOSTUNREACH, SB_DROP_NO_PEER);
     sb_msg rest;
@@ -217,14 +153,13 @@ static sb_err router_filter(sb_pattern *pat, sb_peer *peer, sb_msg *msg)
 static sb_err router_init(sb_pattern *pat)
 {
     router *r = (router *)pat;
-    sb_map_init(&r->ids);
-    r->next_auto = pat->options->random;
+    sb__names_init(&r->names, pat->options->random);
     return SB_OK;
 }
 
 static void router_finish(sb_pattern *pat)
 {
-    sb_map_finish(&router_from(pat)->ids);
+    sb__names_finish(&router_from(pat)->names);
 }
 
 const sb_pattern_impl sb__router_impl = {
@@ -232,6 +167,7 @@ const sb_pattern_impl sb__router_impl = {
     .size = sizeof(router),
     .can_send = true,
     .can_recv = true,
+    .ids = 1,
     .init = router_init,
     .finish = router_finish,
     .attach = router_attach,

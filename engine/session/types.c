@@ -20,7 +20,8 @@ const char *sb_type_name(sb_type type)
 bool sb_type_find(const char *name, size_t len, sb_type *out)
 {
     for (int i = 0; i < SB_TYPE_COUNT; i++)
-        if (strlen(types[i].name) == len && strncasecmp(types[i].name, name, len) == 0) {
+        if (types[i].name != NULL && strlen(types[i].name) == len &&
+            strncasecmp(types[i].name, name, len) == 0) {
             *out = (sb_type)i;
             return true;
         }
@@ -39,21 +40,10 @@ const char *sb_session_cause_name(sb_session_cause cause)
     return (unsigned)cause < SB_CAUSE_COUNT ? causes[cause] : "unknown";
 }
 
-#define BIT(name) SB_TYPE_BIT(SB_##name)
-
 static const struct type types[SB_TYPE_COUNT] = {
-    [SB_PAIR] = {"PAIR", BIT(PAIR)},
-    [SB_PUB] = {"PUB", BIT(SUB) | BIT(XSUB)},
-    [SB_SUB] = {"SUB", BIT(PUB) | BIT(XPUB)},
-    [SB_REQ] = {"REQ", BIT(REP) | BIT(ROUTER)},
-    [SB_REP] = {"REP", BIT(REQ) | BIT(DEALER)},
-    [SB_DEALER] = {"DEALER", BIT(REP) | BIT(DEALER) | BIT(ROUTER)},
-    [SB_ROUTER] = {"ROUTER", BIT(REQ) | BIT(DEALER) | BIT(ROUTER)},
-    [SB_PULL] = {"PULL", BIT(PUSH)},
-    [SB_PUSH] = {"PUSH", BIT(PULL)},
-    [SB_XPUB] = {"XPUB", BIT(SUB) | BIT(XSUB)},
-    [SB_XSUB] = {"XSUB", BIT(PUB) | BIT(XPUB)},
-    [SB_STREAM] = {"STREAM", 0}, /* speaks no ZMTP */
+#define SB_TYPE_ROW(name, lower, number, peers) [number] = {#name, peers},
+    SB_TYPES(SB_TYPE_ROW)
+#undef SB_TYPE_ROW
 };
 
 static const char *const causes[SB_CAUSE_COUNT] = {

@@ -200,6 +200,14 @@ const void *sb_peer_routing_id(const sb_peer *peer, size_t *len)
     return peer->routing_id;
 }
 
+uint32_t sb_peer_number(const sb_peer *peer)
+{
+    uint32_t number = 0;
+    for (uint32_t i = 0; peer->routing_id_len == sizeof number && i < sizeof number; i++)
+        number = number << 8 | peer->routing_id[i];
+    return number;
+}
+
 const char *sb_peer_user_id(const sb_peer *peer)
 {
     (void)peer;

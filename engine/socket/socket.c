@@ -293,6 +293,16 @@ sb_err sb_socket_connect(sb_socket *sock, const char *endpoint, char *err, size_
     return code;
 }
 
+sb_err sb_socket_connect_peer(sb_socket *sock, const char *endpoint, sb_peer **peer, char *err, size_t cap)
+{
+    if (sb__opt(sock, SB_OPT_IMMEDIATE))
+        return say(err, cap, SB_EINVAL, "with immediate there is no peer before its handshake");
+    sb_err code = sb_socket_connect(sock, endpoint, err, cap);
+    if (code == SB_OK)
+        *peer = SB_LIST_ENTRY(sock->peers.prev, sb_peer, peers); /* the newest */
+    return code;
+}
+
 static sb_err leave(sb_socket *sock, const char *endpoint, bool bind)
 {
     SB_LIST_EACH(n, &sock->bindings)
@@ -446,5 +456,5 @@ void sb_socket_set_hops(sb_socket *sock, uint32_t hops)
 
 uint32_t sb_socket_hops(const sb_socket *sock)
 {
-    return sock->popts.hops + (sock->type == SB_ROUTER ? 1 : 0);
+    return sock->popts.hops + sb__pattern_impl_of(sock->type)->ids;
 }

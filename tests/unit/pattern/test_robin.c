@@ -226,7 +226,7 @@ static void test_unknown_types_are_refused(void **state)
 {
     (void)state;
     sb_pattern *pat;
-    assert_int_equal(sb__pattern_create(SB_STREAM, NULL, NULL, NULL, &pat), SB_EINVAL);
+    assert_int_equal(sb__pattern_create(SB_TYPE_COUNT, NULL, NULL, NULL, &pat), SB_EINVAL);
     assert_null(pat);
     assert_null(sb__pattern_impl_of((sb_type)99));
 }

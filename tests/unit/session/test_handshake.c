@@ -77,7 +77,7 @@ static void test_bad_configurations_are_refused(void **state)
     cfg.identity = (const uint8_t *)"\0x";
     cfg.identity_len = 2;
     assert_int_equal(sb_session_create(&cfg, &rig_events, NULL, 0, &s), SB_EINVAL);
-    cfg = rig_config(SB_STREAM);
+    cfg = rig_config(SB_TYPE_COUNT);
     assert_int_equal(sb_session_create(&cfg, &rig_events, NULL, 0, &s), SB_EINVAL);
     cfg = rig_config(SB_PUB);
     cfg.metadata = &bad;
@@ -270,10 +270,12 @@ static void test_every_pair_of_types_follows_the_matrix(void **state)
     unsigned allowed = 0;
 
     (void)state;
-    for (int a = 0; a < SB_STREAM; a++)
-        for (int b = 0; b < SB_STREAM; b++) {
+    for (int a = 0; a < SB_TYPE_COUNT; a++)
+        for (int b = 0; b < SB_TYPE_COUNT; b++) {
             struct rig x, y;
 
+            if (sb_type_peers((sb_type)a) == 0 || sb_type_peers((sb_type)b) == 0)
+                continue;
             rig_init(&x, (sb_type)a);
             rig_init(&y, (sb_type)b);
             rig_marry(&x, &y);
@@ -289,7 +291,7 @@ static void test_every_pair_of_types_follows_the_matrix(void **state)
             rig_finish(&x);
             rig_finish(&y);
         }
-    assert_int_equal(allowed, 1 + 4 * 2 + 3 + 2 * 2 + 2 + 2 + 1);
+    assert_int_equal(allowed, 1 + 4 * 2 + 3 + 2 * 2 + 2 + 2 + 1 + 2 + 2 + 1 + 1);
 }
 
 static void test_incompatible_and_unknown_types_get_an_error_command(void **state)

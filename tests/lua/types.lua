@@ -1,0 +1,85 @@
+-- The draft types and STREAM: what a script sees of them.
+local names = 0
+local function endpoint(how)
+  names = names + 1
+  return how == "inproc" and "inproc://types" .. names or "tcp://127.0.0.1:*"
+end
+
+local function pair_of(bound, connected, how)
+  local a = sb[bound] { bind = endpoint(how) }
+  return a, sb[connected] { connect = a.last_endpoint }
+end
+
+for _, how in ipairs { "tcp", "inproc" } do
+  test("a client asks a server over " .. how, function()
+    local first, second = pair_of("server", "client", how)
+    local server <close> = first
+    local client <close> = second
+    server:on_message(function(msg, peer)
+      eq(msg.routing_id, peer.routing_id)
+      eq(math.type(msg.routing_id), "integer")
+      return "re: " .. msg[1]
+    end)
+    assert(client:send "ask")
+    eq(client:recv(5)[1], "re: ask")
+  end)
+
+  test("a server answers later, by number, over " .. how, function()
+    local first, second = pair_of("server", "client", how)
+    local server <close> = first
+    local client <close> = second
+    assert(client:send "ask")
+    local msg = server:recv(5)
+    local answer = sb.message "later"
+    answer.routing_id = msg.routing_id
+    assert(server:send(answer))
+    eq(client:recv(5)[1], "later")
+    assert(msg.peer:send "and again")
+    eq(client:recv(5)[1], "and again")
+    local ok, err, code = server:send "to whom?"
+    eq(code, "EINVAL")
+    answer.routing_id = 1 + (msg.routing_id % 4294967295)
+    ok, err, code = server:send(answer)
+    eq(code, "EHOSTUNREACH")
+    fails("from 1 to 4294967295", function() answer.routing_id = 0 end)
+  end)
+
+  test("a peer is addressed as soon as it is connected, over " .. how, function()
+    local a <close> = sb.peer { bind = endpoint(how) }
+    local b <close> = sb.peer {}
+    local other = assert(b:connect_peer(a.last_endpoint))
+    assert(other:send "hello")
+    local msg = a:recv(5)
+    eq(msg[1], "hello")
+    assert(msg.peer:send "hello yourself")
+    msg = b:recv(5)
+    eq(msg[1], "hello yourself")
+    eq(msg.routing_id, other.routing_id)
+  end)
+
+  test("scatter, gather and channel over " .. how, function()
+    local first, second = pair_of("gather", "scatter", how)
+    local gather <close> = first
+    local scatter <close> = second
+    assert(scatter:send "one")
+    eq(gather:recv(5)[1], "one")
+    local ok, err, code = scatter:send { "one", "two" }
+    eq(code, "EINVAL")
+    local first, second = pair_of("channel", "channel", how)
+    local a <close> = first
+    local b <close> = second
+    assert(a:send "to")
+    eq(b:recv(5)[1], "to")
+    assert(b:send "fro")
+    eq(a:recv(5)[1], "fro")
+  end)
+end
+
+test("only sockets that address their peers send to one", function()
+  local first, second = pair_of("pull", "push", "tcp")
+  local pull <close> = first
+  local push <close> = second
+  assert(push:send "x")
+  local ok, err, code = pull:recv(5).peer:send "y"
+  eq(code, "ENOTSUP")
+end)
