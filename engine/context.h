@@ -13,6 +13,7 @@ extern "C" {
 
 typedef struct sb_engine sb_engine;
 typedef struct sb_socket sb_socket;
+struct sb_event;
 
 typedef enum sb_log_level {
     SB_LOG_DEBUG,
@@ -34,6 +35,9 @@ struct sb_host {
      * the connection has to be made anew. SB_HOST_NOT_MINE: the engine connects itself; SB_HOST_LATER: not
      * now, ask again after reconnect_ivl. CONNECTED may then be told from inside sb_socket_connect. */
     int (*connect_fd)(sb_host *self, const char *endpoint);
+    /* What happens on any socket (engine/handler.h), besides the socket's own handler. Borrowed for the call;
+     * changes nothing. */
+    void (*event)(sb_host *self, sb_socket *sock, const struct sb_event *event);
 };
 #define SB_HOST_NOT_MINE (-1)
 #define SB_HOST_LATER    (-2)

@@ -58,6 +58,10 @@ int sb_route_match(const sb_route *route, const sb_msg *msg);
 const sb_route_row *sb_route_get(const sb_route *route, size_t row); /* the table's own copy */
 size_t sb_route_count(const sb_route *route);
 
+/* Counts that a row decided about a message; sb_route_hits tells how often. */
+void sb_route_hit(sb_route *route, size_t row);
+uint64_t sb_route_hits(const sb_route *route, size_t row);
+
 /* Next target of an SB_ROUTE_TO row, by weight. */
 sb_socket *sb_route_pick(sb_route *route, size_t row);
 

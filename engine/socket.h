@@ -141,6 +141,19 @@ typedef struct sb_stats {
 void sb_socket_stats(const sb_socket *sock, sb_stats *out);
 void sb_peer_stats(const sb_peer *peer, sb_stats *out);
 uint64_t sb_peer_rtt(const sb_peer *peer); /* ns of the last heartbeat round trip, 0 unknown */
+/* The endpoints of a socket, in the order they were given. Stops when fn returns false; fn changes nothing.
+ */
+typedef struct sb_endpoint_info {
+    const char *given;    /* to bind or connect */
+    const char *resolved; /* what it really is; "" while a name is not resolved */
+    bool bind;
+} sb_endpoint_info;
+void sb_socket_each_endpoint(
+    const sb_socket *sock, bool (*fn)(void *arg, const sb_endpoint_info *info), void *arg);
+/* Topics subscribed now, sorted, each with how many peers hold it (SUB and XSUB: the application, which
+ * counts as one). Stops when fn returns false; fn changes nothing. Nothing for other types. */
+void sb_socket_each_topic(
+    sb_socket *sock, bool (*fn)(void *arg, const uint8_t *topic, size_t len, uint32_t holders), void *arg);
 /* Calls fn for every peer; it may kick. Stops when fn returns false. */
 void sb_socket_each_peer(sb_socket *sock, bool (*fn)(void *arg, sb_peer *peer), void *arg);
 

@@ -41,8 +41,43 @@ bool sb__fault_admit(sb_script *s)
     return false;
 }
 
+/* ---- the last ones ---- */
+
+static bool is_fault(const sb__fault *f, const char *what, const char *where, const char *reason)
+{
+    return strncmp(f->what, what, sizeof f->what - 1) == 0 &&
+           strncmp(f->where, where, sizeof f->where - 1) == 0 &&
+           (*where != '\0' || strncmp(f->reason, reason, sizeof f->reason - 1) == 0);
+}
+
+/* One line of the script that fails for every message is one fault, whatever its text says of the message. */
+static void keep(sb_script *s, const char *what, const char *where, const char *reason)
+{
+    size_t i = 0;
+    while (i < SB__FAULTS - 1 && s->faults[i].count > 0 && !is_fault(&s->faults[i], what, where, reason))
+        i++;
+    bool again = s->faults[i].count > 0 && is_fault(&s->faults[i], what, where, reason);
+    sb__fault f = {.time = sb_loop_now(s->loop), .count = again ? s->faults[i].count + 1 : 1};
+    snprintf(f.what, sizeof f.what, "%s", what);
+    snprintf(f.where, sizeof f.where, "%s", where);
+    snprintf(f.reason, sizeof f.reason, "%s", reason);
+    memmove(s->faults + 1, s->faults, i * sizeof f);
+    s->faults[0] = f;
+}
+
+void sb_script_each_fault(
+    const sb_script *script, void (*fn)(void *arg, const sb_script_fault *fault), void *arg)
+{
+    for (size_t i = 0; i < SB__FAULTS && script->faults[i].count > 0; i++) {
+        const sb__fault *f = &script->faults[i];
+        const sb_script_fault told = {f->time, f->what, f->where, f->reason, f->count};
+        fn(arg, &told);
+    }
+}
+
 void sb__fault_note(sb_script *s, const char *what, const char *text)
 {
+    keep(s, what, "", text);
     if (sb__fault_admit(s))
         log_lines(s, what, text);
 }
@@ -98,6 +133,7 @@ void sb__fault_report(sb_script *s, lua_State *co, const char *what, char *reaso
         log_lines(s, what, text);
     snprintf(reason, reason_cap, "%.*s", (int)strcspn(text, "\n"), text);
     where_of_text(text, where, where_cap);
+    keep(s, what, where, reason);
     lua_pop(s->L, 1);
 }
 

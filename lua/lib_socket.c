@@ -7,8 +7,6 @@
 /* Keys of a constructor's table that are no options. */
 static const char *const own_keys[] = {"name", "bind", "connect", "subscribe", "hops", NULL};
 
-typedef sb_err (*endpoint_fn)(sb_socket *sock, const char *endpoint, char *err, size_t err_cap);
-
 static bool is_own_key(const char *key)
 {
     for (const char *const *k = own_keys; *k != NULL; k++)
@@ -56,42 +54,64 @@ static void apply_defaults(lua_State *L, sb__lsock *ls)
         sb_socket_set_int(ls->sock, SB_OPT_REQ_RELAXED, 1, NULL, 0);
 }
 
-/* Calls fn for the string, or each string of the list, at idx. */
-static sb_err each_endpoint(
-    lua_State *L, int idx, const char *what, endpoint_fn fn, sb_socket *sock, char *err, size_t cap)
+/* What stands for an endpoint or a topic in a constructor, and what is done with it. */
+typedef struct step {
+    const char *key, *noun;
+    sb_err (*fn)(sb_socket *sock, const char *text, size_t len, char *err, size_t cap);
+} step;
+
+/* Does it for the string, or each string of the list, at idx. */
+static sb_err apply_step(lua_State *L, int idx, const step *st, sb_socket *sock, char *err, size_t cap)
 {
-    if (lua_type(L, idx) == LUA_TSTRING)
-        return fn(sock, lua_tostring(L, idx), err, cap);
+    size_t len;
+    const char *text = lua_type(L, idx) == LUA_TSTRING ? lua_tolstring(L, idx, &len) : NULL;
+    if (text != NULL)
+        return st->fn(sock, text, len, err, cap);
     if (lua_type(L, idx) != LUA_TTABLE)
-        luaL_error(L, "'%s' is an endpoint or a list of endpoints, not a %s", what, luaL_typename(L, idx));
+        luaL_error(L, "'%s' is %s or a list of them, not a %s", st->key, st->noun, luaL_typename(L, idx));
     sb_err code = SB_OK;
     for (lua_Integer i = 1; code == SB_OK && lua_rawgeti(L, idx, i) != LUA_TNIL; i++) {
         if (lua_type(L, -1) != LUA_TSTRING)
-            luaL_error(L, "'%s': endpoint %d is a %s, not a string", what, (int)i, luaL_typename(L, -1));
-        code = fn(sock, lua_tostring(L, -1), err, cap);
+            luaL_error(L, "'%s': number %d of the list is a %s, not a string", st->key, (int)i,
+                luaL_typename(L, -1));
+        text = lua_tolstring(L, -1, &len);
+        code = st->fn(sock, text, len, err, cap);
         lua_pop(L, 1);
     }
     lua_settop(L, idx);
     return code;
 }
 
-static sb_err subscribe_text(sb_socket *sock, const char *topic, char *err, size_t cap)
+static sb_err subscribe_to(sb_socket *sock, const char *topic, size_t len, char *err, size_t cap)
 {
     (void)err;
     (void)cap;
-    return sb_socket_subscribe(sock, topic, strlen(topic));
+    return sb_socket_subscribe(sock, topic, len);
+}
+
+static sb_err bind_to(sb_socket *sock, const char *endpoint, size_t len, char *err, size_t cap)
+{
+    (void)len;
+    return sb_socket_bind(sock, endpoint, err, cap);
+}
+
+static sb_err connect_to(sb_socket *sock, const char *endpoint, size_t len, char *err, size_t cap)
+{
+    (void)len;
+    return sb_socket_connect(sock, endpoint, err, cap);
 }
 
 static sb_err apply_endpoints(lua_State *L, sb__lsock *ls, char *err, size_t cap)
 {
-    static const struct {
-        const char *key;
-        endpoint_fn fn;
-    } steps[] = {{"subscribe", subscribe_text}, {"bind", sb_socket_bind}, {"connect", sb_socket_connect}};
+    static const step steps[] = {
+        {"subscribe", "a topic", subscribe_to},
+        {"bind", "an endpoint", bind_to},
+        {"connect", "an endpoint", connect_to},
+    };
     sb_err code = SB_OK;
     for (size_t i = 0; code == SB_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {
         if (lua_getfield(L, 1, steps[i].key) != LUA_TNIL)
-            code = each_endpoint(L, lua_gettop(L), steps[i].key, steps[i].fn, ls->sock, err, cap);
+            code = apply_step(L, lua_gettop(L), &steps[i], ls->sock, err, cap);
         lua_pop(L, 1);
     }
     return code;

@@ -54,6 +54,18 @@ typedef struct sb_script_stats {
 } sb_script_stats;
 void sb_script_get_stats(const sb_script *script, sb_script_stats *out);
 
+/* The last errors of the script, newest first; the same one again only counts. Strings are borrowed for the
+ * call. */
+typedef struct sb_script_fault {
+    uint64_t time;      /* of the last one, on the engine's clock (ns) */
+    const char *what;   /* "front on_message" */
+    const char *where;  /* "routes.lua:12", "" if unknown */
+    const char *reason; /* one line */
+    uint64_t count;
+} sb_script_fault;
+void sb_script_each_fault(
+    const sb_script *script, void (*fn)(void *arg, const sb_script_fault *fault), void *arg);
+
 /* The script's own numbers (sb.metrics{counter = ...} or {gauge = ...}): names of letters, digits and _. */
 void sb_script_each_metric(const sb_script *script,
     void (*fn)(void *arg, const char *name, const char *help, bool counter, double value), void *arg);

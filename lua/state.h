@@ -26,6 +26,13 @@ typedef struct sb__view {
     int ref;                 /* keeps it alive */
 } sb__view;
 
+/* An error as the status shows it. */
+#define SB__FAULTS 16
+typedef struct sb__fault {
+    uint64_t time, count; /* count 0: empty */
+    char what[64], where[96], reason[200];
+} sb__fault;
+
 struct sb_script {
     sb_engine *engine;
     sb_loop *loop;
@@ -65,6 +72,7 @@ struct sb_script {
     /* faults */
     uint64_t fault_second;
     uint32_t faults_in_second, faults_hidden;
+    sb__fault faults[SB__FAULTS]; /* newest first */
     sb_script_stats stats;
 };
 

@@ -212,6 +212,11 @@ uint64_t sb__fan_subscriptions(const sb_pattern *pat)
     return ((const sb__fan *)pat)->topics.count;
 }
 
+void sb__fan_topics(sb_pattern *pat, sb__topics_look_fn *fn, void *arg)
+{
+    sb__topics_look(&fan_from(pat)->topics, fn, arg);
+}
+
 /* ---- peers ---- */
 
 sb_err sb__fan_attach(sb_pattern *pat, sb_peer *peer)

@@ -29,5 +29,6 @@ sb_err sb__fan_send(sb_pattern *pat, sb_msg *msg);
  * subscription. */
 sb_err sb__fan_subscribed(sb_pattern *pat, sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
 uint64_t sb__fan_subscriptions(const sb_pattern *pat);
+void sb__fan_topics(sb_pattern *pat, sb__topics_look_fn *fn, void *arg);
 
 #endif

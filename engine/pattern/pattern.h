@@ -70,6 +70,9 @@ typedef struct sb_pattern_impl {
     /* An option changed (peer queues' limits are the socket's business). */
     void (*option)(sb_pattern *pat, sb_opt opt);
     uint64_t (*subscriptions)(const sb_pattern *pat); /* distinct topics held now */
+    /* Tells them, in order, with the number of their holders, until fn says false. fn changes nothing. */
+    void (*topics)(sb_pattern *pat, bool (*fn)(void *arg, const uint8_t *topic, size_t len, uint32_t holders),
+        void *arg);
 } sb_pattern_impl;
 
 /* Option values the patterns need; the socket keeps them. */

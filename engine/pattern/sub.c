@@ -26,4 +26,5 @@ const sb_pattern_impl sb__sub_impl = {
     .filter = sub_filter,
     .subscribe = sb__subscriber_subscribe,
     .subscriptions = sb__subscriber_subscriptions,
+    .topics = sb__subscriber_topics,
 };

@@ -68,6 +68,11 @@ uint64_t sb__subscriber_subscriptions(const sb_pattern *pat)
     return ((const sb__subscriber *)pat)->topics.count;
 }
 
+void sb__subscriber_topics(sb_pattern *pat, sb__topics_look_fn *fn, void *arg)
+{
+    sb__topics_look(&subscriber_from(pat)->topics, fn, arg);
+}
+
 sb_err sb__subscriber_init(sb_pattern *pat)
 {
     sb__subscriber *sub = subscriber_from(pat);

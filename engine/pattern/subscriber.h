@@ -24,5 +24,6 @@ sb_err sb__subscriber_subscribe(sb_pattern *pat, const uint8_t *topic, size_t le
 sb_err sb__subscriber_change(
     sb__subscriber *sub, const uint8_t *topic, size_t len, bool subscribe, bool repeats);
 uint64_t sb__subscriber_subscriptions(const sb_pattern *pat);
+void sb__subscriber_topics(sb_pattern *pat, sb__topics_look_fn *fn, void *arg);
 
 #endif

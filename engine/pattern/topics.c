@@ -490,17 +490,37 @@ static const sb__topic_node *next_sibling(const sb__topic_node *node)
     return NULL;
 }
 
-void sb__topics_each(sb__topics *t, sb__topics_fn *fn, void *arg)
+void sb__topics_look(sb__topics *t, sb__topics_look_fn *fn, void *arg)
 {
     const sb__topic_node *node = t->root;
-    while (node != NULL) {
+    bool more = true;
+    while (node != NULL && more) {
         size_t len = node->nsubs > 0 ? depth(node) : 0;
         const uint8_t *text = node->nsubs > 0 ? text_of(t, node, len) : NULL;
         if (text != NULL)
-            fn(arg, text, len);
+            more = fn(arg, text, len, node->nsubs);
         node = node->nkids > 0 ? kid(node, 0) : next_sibling(node);
     }
     forget_text(t);
+}
+
+struct each {
+    sb__topics_fn *fn;
+    void *arg;
+};
+
+static bool tell_each(void *arg, const uint8_t *topic, size_t len, uint32_t holders)
+{
+    struct each *e = arg;
+    (void)holders;
+    e->fn(e->arg, topic, len);
+    return true;
+}
+
+void sb__topics_each(sb__topics *t, sb__topics_fn *fn, void *arg)
+{
+    struct each e = {fn, arg};
+    sb__topics_look(t, tell_each, &e);
 }
 
 const sb__topic_sub *sb__topics_next(sb__topic_cursor *c, uint32_t *n)

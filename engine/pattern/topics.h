@@ -51,6 +51,10 @@ void sb__topics_remove_peer(sb__topics *t, sb_peer *peer, sb__topics_fn *gone, v
 /* Tells every prefix once, in no order. fn must not change the set. */
 void sb__topics_each(sb__topics *t, sb__topics_fn *fn, void *arg);
 
+/* The same with the number of holders, until fn says false. */
+typedef bool sb__topics_look_fn(void *arg, const uint8_t *topic, size_t len, uint32_t holders);
+void sb__topics_look(sb__topics *t, sb__topics_look_fn *fn, void *arg);
+
 /* Whether anybody holds a prefix of `data`. */
 bool sb__topics_match(const sb__topics *t, const uint8_t *data, size_t len);
 

@@ -18,4 +18,5 @@ const sb_pattern_impl sb__xpub_impl = {
     .writable = sb__fan_writable,
     .subscribed = sb__fan_subscribed,
     .subscriptions = sb__fan_subscriptions,
+    .topics = sb__fan_topics,
 };

@@ -45,4 +45,5 @@ const sb_pattern_impl sb__xsub_impl = {
     .send = xsub_send,
     .subscribe = sb__subscriber_subscribe,
     .subscriptions = sb__subscriber_subscriptions,
+    .topics = sb__subscriber_topics,
 };

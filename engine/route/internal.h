@@ -30,6 +30,7 @@ typedef struct sb__route_group {
 
 struct sb_route {
     sb_route_row *rows; /* copies */
+    uint64_t *hits;     /* by row */
     uint32_t n;
     uint32_t all; /* the row that matches every message, SB__ROW_NONE if there is none */
     /* Small tables on one frame: quick_n > 0 and no groups are asked. */

@@ -115,6 +115,16 @@ const sb_route_row *sb_route_get(const sb_route *route, size_t row)
     return row < route->n ? &route->rows[row] : NULL;
 }
 
+void sb_route_hit(sb_route *route, size_t row)
+{
+    route->hits[row]++;
+}
+
+uint64_t sb_route_hits(const sb_route *route, size_t row)
+{
+    return row < route->n ? route->hits[row] : 0;
+}
+
 size_t sb_route_count(const sb_route *route)
 {
     return route->n;

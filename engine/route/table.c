@@ -185,8 +185,9 @@ static sb_err build(sb_route *route, const sb_route_row *rows, size_t n, struct 
     sb_err err;
 
     route->rows = calloc(n + 1, sizeof *route->rows);
+    route->hits = calloc(n + 1, sizeof *route->hits);
     route->current = calloc(n + 1, sizeof *route->current);
-    if (route->rows == NULL || route->current == NULL)
+    if (route->rows == NULL || route->hits == NULL || route->current == NULL)
         return SB_ENOMEM;
     while (route->n < n) {
         err = row_copy(&route->rows[route->n], &rows[route->n]);
@@ -211,6 +212,7 @@ static void discard(sb_route *route)
     }
     free(route->groups);
     free(route->current);
+    free(route->hits);
     free(route->rows);
     free(route);
 }

@@ -164,6 +164,7 @@ sb_err sb__route_run(sb_socket *sock, sb_peer *peer, sb_msg *msg)
     SB_TRACE(8);
     int row = sb_route_match(sock->route, msg);
     if (row >= 0) {
+        sb_route_hit(sock->route, (size_t)row);
         match m = {sock->route, (size_t)row, sb_route_get(sock->route, (size_t)row)};
         return actions[m.r->action](sock, peer, msg, &m);
     }

@@ -37,14 +37,19 @@ const char *sb_event_name(sb_event_kind kind)
 
 void sb__event(sb_socket *sock, sb_event_kind kind, const sb_event *event)
 {
-    if (sock->handler == NULL || sock->handler->on_event == NULL)
+    sb_host *host = sock->engine->host;
+    bool handler = sock->handler != NULL && sock->handler->on_event != NULL;
+    if (!handler && (host == NULL || host->event == NULL))
         return;
     sb_event told = event != NULL ? *event : (sb_event){0};
     told.kind = kind;
     told.endpoint = told.endpoint != NULL ? told.endpoint : "";
     told.address = told.address != NULL ? told.address : "";
     told.detail = told.detail != NULL ? told.detail : "";
-    sock->handler->on_event(sock->handler, sock, &told);
+    if (host != NULL && host->event != NULL)
+        host->event(host, sock, &told);
+    if (handler)
+        sock->handler->on_event(sock->handler, sock, &told);
 }
 
 void sb__event_conn(sb_socket *sock, sb_event_kind kind, const sb__binding *b, const sb__conn *conn,

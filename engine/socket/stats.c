@@ -65,6 +65,25 @@ void sb_socket_stats(const sb_socket *sock, sb_stats *out)
     out->queued_in_msgs += sock->pending != NULL && !sock->pending_event;
 }
 
+void sb_socket_each_endpoint(
+    const sb_socket *sock, bool (*fn)(void *arg, const sb_endpoint_info *info), void *arg)
+{
+    SB_LIST_EACH(n, &sock->bindings)
+    {
+        const sb__binding *b = SB_LIST_ENTRY(n, sb__binding, node);
+        const sb_endpoint_info info = {b->given, b->resolved != NULL ? b->resolved : "", b->bind};
+        if (!b->closing && !b->leaving && !fn(arg, &info))
+            return;
+    }
+}
+
+void sb_socket_each_topic(
+    sb_socket *sock, bool (*fn)(void *arg, const uint8_t *topic, size_t len, uint32_t holders), void *arg)
+{
+    if (sock->pattern->impl->topics != NULL)
+        sock->pattern->impl->topics(sock->pattern, fn, arg);
+}
+
 void sb_socket_count_drop(sb_socket *sock, sb_drop why)
 {
     sock->dropped[why]++;

@@ -22,6 +22,11 @@ static const sb_api api = {
     .engine_backend = sb_engine_backend,
     .engine_notice = sb_engine_notice,
     .engine_sockets = sb_engine_sockets,
+    .board_status = sb_board_status,
+    .board_metrics = sb_board_metrics,
+    .board_each_sample = sb_board_each_sample,
+    .exposition_add = sb_exposition_add,
+    .text_finish = sb_text_finish,
 };
 
 const sb_api *sb_api_get(uint32_t version)

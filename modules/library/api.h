@@ -8,6 +8,7 @@
 
 #include "modules/library/board.h"
 #include "modules/library/plan.h"
+#include "modules/library/samples.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -41,6 +42,12 @@ typedef struct sb_api {
     const char *(*engine_backend)(const sb_engine *engine);
     const char *(*engine_notice)(const sb_engine *engine);
     uint32_t (*engine_sockets)(const sb_engine *engine);
+
+    void (*board_status)(sb_board *board, sb_text *out);
+    void (*board_metrics)(sb_board *board, sb_text *out);
+    void (*board_each_sample)(sb_board *board, sb_sample_fn *fn, void *arg);
+    void (*exposition_add)(sb_exposition *e, const sb_sample *sample);
+    void (*text_finish)(sb_text *t);
 } sb_api;
 
 /* The table, or NULL when this library does not speak that version. Any thread. */

@@ -2,6 +2,8 @@
 #include "modules/library/board.h"
 
 #include "engine/socket.h"
+#include "modules/library/journal.h"
+#include "modules/library/status.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@ typedef struct entry {
 } entry;
 
 struct sb_board {
+    sb__journal journal;
     sb_engine *engine;
     size_t n; /* scripts loaded */
     entry scripts[];
@@ -47,15 +50,16 @@ static sb_err load_scripts(sb_board *board, const sb_board_config *cfg, sb_board
     return SB_OK;
 }
 
-static sb_err open_engine(const sb_board_config *cfg, sb_board_error *error, sb_engine **out)
+static sb_err open_engine(sb_board *board, const sb_board_config *cfg, sb_board_error *error)
 {
+    sb__journal_init(&board->journal, cfg->host);
     const sb_engine_config config = {
         .backend = cfg->backend,
-        .host = cfg->host,
+        .host = &board->journal.base,
         .max_peers = cfg->max_peers,
         .max_queued = cfg->max_queued,
     };
-    return sb_engine_create(&config, error->text, sizeof error->text, out);
+    return sb_engine_create(&config, error->text, sizeof error->text, &board->engine);
 }
 
 sb_err sb_board_create(const sb_board_config *cfg, sb_board_error *error, sb_board **out)
@@ -66,7 +70,7 @@ sb_err sb_board_create(const sb_board_config *cfg, sb_board_error *error, sb_boa
         snprintf(error->text, sizeof error->text, "%s", sb_strerror(SB_ENOMEM));
         return SB_ENOMEM;
     }
-    sb_err err = open_engine(cfg, error, &board->engine);
+    sb_err err = open_engine(board, cfg, error);
     if (err == SB_OK)
         err = load_scripts(board, cfg, error);
     if (err != SB_OK) {
@@ -102,6 +106,11 @@ sb_script *sb_board_script(sb_board *board, size_t i)
 const char *sb_board_script_name(sb_board *board, size_t i)
 {
     return i < board->n ? board->scripts[i].name : NULL;
+}
+
+void sb_board_status(sb_board *board, sb_text *out)
+{
+    sb__status_put(board, &board->journal, out);
 }
 
 sb_err sb_board_drain(sb_board *board, uint64_t deadline_ns, sb_drain *drain)

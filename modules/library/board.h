@@ -5,6 +5,7 @@
 
 #include "engine/context.h"
 #include "lua/script.h"
+#include "modules/library/text.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -40,6 +41,10 @@ sb_engine *sb_board_engine(sb_board *board);
 sb_script *sb_board_script(sb_board *board, size_t i); /* NULL: there are not so many */
 /* Its name, unique in the board: "routes.lua", "routes.lua#2" where two have the same; NULL as above. */
 const char *sb_board_script_name(sb_board *board, size_t i);
+
+/* Appends one JSON object: sockets with endpoints, routes, peers, topics and counters, scripts with their
+ * last errors, the last events. docs/status.md names its members. */
+void sb_board_status(sb_board *board, sb_text *out);
 
 /* Tells the scripts that the end is near and drains the engine; see sb_engine_drain. */
 sb_err sb_board_drain(sb_board *board, uint64_t deadline_ns, sb_drain *drain);

@@ -4,6 +4,7 @@
 #define SB_SAMPLES_H
 
 #include "modules/library/board.h"
+#include "modules/library/text.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,20 +35,16 @@ typedef void sb_sample_fn(void *arg, const sb_sample *sample);
 /* Tells all samples; those of a family come one behind the other. fn must not change the board. */
 void sb_board_each_sample(sb_board *board, sb_sample_fn *fn, void *arg);
 
-/* Prometheus' text format 0.0.4 of everything, in memory of its own that the caller frees with free(); *len
- * is its length without the NUL behind it. NULL: out of memory. */
-char *sb_board_metrics(sb_board *board, size_t *len);
+/* Appends Prometheus' text format 0.0.4 of everything. */
+void sb_board_metrics(sb_board *board, sb_text *out);
 
-/* A text that grows sample by sample, for hosts that have samples from elsewhere too. All zero is empty.
- * Families must come together here as well. */
+/* The same sample by sample, for hosts that have samples from elsewhere too. All zero is empty. Families must
+ * come together here as well. */
 typedef struct sb_exposition {
-    char *text;
-    size_t len, cap;
-    bool failed; /* out of memory: text is not whole */
-    char family[128];
+    sb_text text;
+    char family[128]; /* private: the last one */
 } sb_exposition;
 void sb_exposition_add(sb_exposition *e, const sb_sample *sample);
-void sb_exposition_finish(sb_exposition *e); /* frees the text */
 
 #ifdef __cplusplus
 }

@@ -55,10 +55,10 @@ static void test_sockets_and_scripts_are_told(void **state)
     sb_board *board = open_board(texts, names, 1);
     for (int i = 0; i < 20; i++)
         sb_engine_step(sb_board_engine(board));
-    size_t len;
-    char *text = sb_board_metrics(board, &len);
-    assert_non_null(text);
-    assert_int_equal(strlen(text), len);
+    sb_text out = {0};
+    sb_board_metrics(board, &out);
+    assert_false(out.failed);
+    const char *text = out.text;
     expect_line(text, "# TYPE signalbox_messages_total counter");
     expect_line(text, "signalbox_messages_total{socket=\"out\",dir=\"out\"} 3");
     expect_line(text, "signalbox_peers{socket=\"in\"} 1");
@@ -68,7 +68,7 @@ static void test_sockets_and_scripts_are_told(void **state)
     expect_line(text, "signalbox_loop_info{backend=\"uv\"} 1");
     expect_line(text, "# HELP orders_total all \\\"orders\\\"");
     expect_line(text, "orders_total{script=\"a.lua\"} 2");
-    free(text);
+    sb_text_finish(&out);
     sb_board_destroy(board);
 }
 
@@ -80,8 +80,9 @@ static void test_a_family_comes_once_however_many_scripts_have_it(void **state)
                            " sb.metrics { gauge = 'depth' }:set(2)";
     const char *texts[] = {text1, text2}, *names[] = {"same.lua", "same.lua"};
     sb_board *board = open_board(texts, names, 2);
-    size_t len;
-    char *text = sb_board_metrics(board, &len);
+    sb_text out = {0};
+    sb_board_metrics(board, &out);
+    const char *text = out.text;
     assert_int_equal(count(text, "# TYPE depth gauge"), 1);
     expect_line(text, "depth{script=\"same.lua\"} 1.5");
     expect_line(text, "depth{script=\"same.lua#2\"} 2");
@@ -89,7 +90,7 @@ static void test_a_family_comes_once_however_many_scripts_have_it(void **state)
     assert_int_equal(count(text, "# TYPE signalbox_peers gauge"), 1);
     assert_int_equal(count(text, "# TYPE signalbox_script_seconds histogram"), 1);
     expect_line(text, "signalbox_script_seconds_count{script=\"same.lua\"} 0");
-    free(text);
+    sb_text_finish(&out);
     sb_board_destroy(board);
 }
 
@@ -104,8 +105,8 @@ static void test_what_a_label_says_cannot_break_the_text(void **state)
         .labels = {{"socket", "a\"b\\c\nd"}},
         .value = 1e300};
     sb_exposition_add(&e, &sample);
-    assert_string_equal(e.text, "# TYPE f gauge\nf{socket=\"a\\\"b\\\\c\\nd\"} 1e+300\n");
-    sb_exposition_finish(&e);
+    assert_string_equal(e.text.text, "# TYPE f gauge\nf{socket=\"a\\\"b\\\\c\\nd\"} 1e+300\n");
+    sb_text_finish(&e.text);
 }
 
 int main(void)

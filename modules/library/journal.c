@@ -1,0 +1,51 @@
+/* The journal. Before: the engine (what happens). After: status.c, the host. */
+#include "modules/library/journal.h"
+
+#include <stdio.h>
+
+static void on_log(sb_host *self, sb_log_level level, const char *line)
+{
+    sb_host *outer = ((sb__journal *)self)->outer;
+    if (outer != NULL && outer->log != NULL)
+        outer->log(outer, level, line);
+}
+
+static int on_listen_fd(sb_host *self, const char *endpoint)
+{
+    sb_host *outer = ((sb__journal *)self)->outer;
+    return outer != NULL && outer->listen_fd != NULL ? outer->listen_fd(outer, endpoint) : -1;
+}
+
+static int on_connect_fd(sb_host *self, const char *endpoint)
+{
+    sb_host *outer = ((sb__journal *)self)->outer;
+    return outer != NULL && outer->connect_fd != NULL ? outer->connect_fd(outer, endpoint) : SB_HOST_NOT_MINE;
+}
+
+static void on_event(sb_host *self, sb_socket *sock, const sb_event *event)
+{
+    sb__journal *j = (sb__journal *)self;
+    sb__journal_entry *e = &j->entries[j->n++ % SB__JOURNAL_SIZE];
+    e->time = sb_engine_now(sb_socket_engine(sock));
+    e->conn_id = event->conn_id;
+    e->event = sb_event_name(event->kind);
+    snprintf(e->socket, sizeof e->socket, "%s", sb_socket_name(sock));
+    snprintf(e->address, sizeof e->address, "%s", *event->address != '\0' ? event->address : event->endpoint);
+    snprintf(e->detail, sizeof e->detail, "%s", event->detail);
+    if (j->outer != NULL && j->outer->event != NULL)
+        j->outer->event(j->outer, sock, event);
+}
+
+void sb__journal_init(sb__journal *j, sb_host *outer)
+{
+    *j = (sb__journal){
+        .base = {.log = on_log, .listen_fd = on_listen_fd, .connect_fd = on_connect_fd, .event = on_event},
+        .outer = outer,
+    };
+}
+
+const sb__journal_entry *sb__journal_get(const sb__journal *j, size_t i)
+{
+    size_t there = j->n < SB__JOURNAL_SIZE ? (size_t)j->n : SB__JOURNAL_SIZE;
+    return i < there ? &j->entries[(j->n - 1 - i) % SB__JOURNAL_SIZE] : NULL;
+}
