@@ -37,6 +37,15 @@ function(sb_register_one name build labels timeout serial fixture)
   endif()
 endfunction()
 
+# A test, and its twin in the sanitizer build, wait for a fixture.
+function(sb_wants_fixture name fixture)
+  foreach(test IN ITEMS ${name} asan.${name})
+    if(TEST ${test})
+      set_property(TEST ${test} APPEND PROPERTY FIXTURES_REQUIRED ${fixture})
+    endif()
+  endforeach()
+endfunction()
+
 # "tests/unit/wire/test_frame.c" -> "unit.wire.frame"
 function(sb_test_name source out)
   cmake_path(RELATIVE_PATH source BASE_DIRECTORY ${PROJECT_SOURCE_DIR}/tests OUTPUT_VARIABLE path)

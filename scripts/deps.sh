@@ -28,6 +28,8 @@ python3
 python3-zmq
 valgrind
 "
+# Node.js from elsewhere brings an npm of its own.
+command -v npm >/dev/null || packages="$packages nodejs npm"
 # Makes one more test possible; not worth a failure.
 optional=libnginx-mod-http-lua
 

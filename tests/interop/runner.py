@@ -10,6 +10,7 @@ import traceback
 
 import zmq
 
+from node_peer import NodePeer
 from peer import Failed, Peer, Script, SLOW
 
 
@@ -24,6 +25,12 @@ class Bench:
 
     def peer(self):
         p = Peer(self.backend)
+        self.peers.append(p)
+        return p
+
+    def node(self):
+        """A libzmq with the draft types; only in tests that wait for the fixture `node`."""
+        p = NodePeer()
         self.peers.append(p)
         return p
 

@@ -1,0 +1,114 @@
+#!/usr/bin/python3
+"""The draft types against a libzmq that has them: both directions of connecting, both directions of messages."""
+import sys
+
+from peer import Again, until
+from runner import main
+from test_matrix import equal
+
+BODIES = [b"hello", b"", b"x" * 255, b"y" * 256, b"z" * 65536, bytes(range(256)) * 4096]
+
+
+def join(bench, ours, theirs, we_bind, endpoint="tcp://127.0.0.1:*", **options):
+    """(ours, theirs), connected."""
+    a, b = bench.peer().socket(ours, **options), bench.node().socket(theirs)
+    if we_bind:
+        b.connect(a.bind(endpoint))
+    else:
+        a.connect(b.bind(endpoint))
+    return a, b
+
+
+def ask_ours(server, client):
+    """Theirs asks, ours answers to whom it came from."""
+    for body in BODIES:
+        client.send(body)
+        got = server.recv()
+        equal(got[1:], [body], "request")
+        assert len(got[0]) == 4 and any(got[0]), got[0]
+        server.send(got[0], body[::-1])
+        equal(client.recv(), [body[::-1]], "answer")
+
+
+def ask_theirs(client, server):
+    for body in BODIES:
+        client.send(body)
+        got = server.receive()
+        equal([bytes.fromhex(f) for f in got["frames"]], [body], "request")
+        server.send(body[::-1], routingId=got["routing_id"])
+        equal(client.recv(), [body[::-1]], "answer")
+
+
+def gather(receiver, sender):
+    for body in BODIES:
+        sender.send(body)
+        equal(receiver.recv(), [body], "gathered")
+
+
+def channel(a, b):
+    gather(a, b)
+    gather(b, a)
+
+
+def hear_peer(a, b):
+    """The package cannot address PEER's peers, but its libzmq says hello and hears us."""
+    for body in BODIES:
+        a.send(bytes.fromhex(a.peers()[0].rpartition("/")[2]), body)
+        equal(b.recv(), [body], "to their PEER")
+
+
+PAIRS = [
+    ("SERVER", "CLIENT", ask_ours), ("CLIENT", "SERVER", ask_theirs), ("GATHER", "SCATTER", gather),
+    ("SCATTER", "GATHER", lambda a, b: gather(b, a)), ("CHANNEL", "CHANNEL", channel),
+]
+
+
+def matrix():
+    for ours, theirs, exchange in PAIRS:
+        for we_bind in (True, False):
+            def test(bench, ours=ours, theirs=theirs, exchange=exchange, we_bind=we_bind):
+                exchange(*join(bench, ours, theirs, we_bind))
+            yield f"test_{ours}_{'binds' if we_bind else 'connects'}_to_{theirs}", test
+
+
+def test_PEER_hears_PEER(bench):
+    for we_bind in (True, False):
+        peer = bench.peer()
+        a = peer.socket("PEER")
+        b = bench.node().socket("PEER")
+        if we_bind:
+            b.connect(a.bind("tcp://127.0.0.1:*"))
+        else:
+            a.connect(b.bind("tcp://127.0.0.1:*"))
+        until(lambda a=a: a.stats()["peers"] == 1, 5, "the handshake")
+        hear_peer(a, b)
+
+
+def test_two_clients_are_told_apart(bench):
+    server = bench.peer().socket("SERVER")
+    endpoint = server.bind("tcp://127.0.0.1:*")
+    clients = [bench.node().socket("CLIENT") for _ in range(2)]
+    for i, client in enumerate(clients):
+        client.connect(endpoint)
+        client.send(b"%d" % i)
+    got = dict(server.recv()[::-1] for _ in clients)
+    for body, number in got.items():
+        server.send(number, b"to " + body)
+    for i, client in enumerate(clients):
+        equal(client.recv(), [b"to %d" % i], "its own answer")
+
+
+def test_wrong_types_are_refused(bench):
+    a = bench.peer().socket("SERVER")
+    b = bench.node().socket("SERVER", rcvtimeo=300)
+    b.connect(a.bind("tcp://127.0.0.1:*"))
+    until(lambda: a.stats()["handshake_failures"] > 0, 5, "the refusal")
+    try:
+        b.recv()
+    except Again:
+        return
+    raise AssertionError("a SERVER heard a SERVER")
+
+
+if __name__ == "__main__":
+    main(list(matrix()) + [(n, f) for n, f in vars(sys.modules[__name__]).items() if n.startswith("test_")])
