@@ -23,6 +23,9 @@ void sb_socket_close(sb_socket *sock);
 sb_engine *sb_socket_engine(const sb_socket *sock);
 const char *sb_socket_name(const sb_socket *sock);
 sb_type sb_socket_type(const sb_socket *sock);
+/* Whether an application sends and receives with such sockets; false for unknown types. */
+bool sb_type_can_send(sb_type type);
+bool sb_type_can_recv(sb_type type);
 /* The handler's memory must outlive the socket's on_closed. NULL: nobody (messages queue for sb_socket_recv).
  */
 void sb_socket_set_handler(sb_socket *sock, sb_handler *handler);
@@ -39,6 +42,10 @@ sb_err sb_socket_set_bytes(
 sb_err sb_socket_get_int(const sb_socket *sock, sb_opt opt, int64_t *value);
 /* Copies at most cap octets; *len gets the full length. */
 sb_err sb_socket_get_bytes(const sb_socket *sock, sb_opt opt, void *value, size_t cap, size_t *len);
+
+/* The same out of text, "rcvhwm=10000", "linger=2s", "immediate=true": as scripts write values. SB_EINVAL
+ * with a text that says what would be right. */
+sb_err sb_socket_set_text(sb_socket *sock, const char *setting, char *err, size_t err_cap);
 
 /* Binds or connects; endpoints "tcp://", "ipc://", "inproc://". bind resolves numeric addresses, "*" and
  * interface names at once; connect resolves host names on the loop. Any number and mixture per socket. err

@@ -409,6 +409,18 @@ const char *sb_socket_name(const sb_socket *sock)
     return sock->name;
 }
 
+bool sb_type_can_send(sb_type type)
+{
+    const sb_pattern_impl *impl = sb__pattern_impl_of(type);
+    return impl != NULL && impl->can_send;
+}
+
+bool sb_type_can_recv(sb_type type)
+{
+    const sb_pattern_impl *impl = sb__pattern_impl_of(type);
+    return impl != NULL && impl->can_recv;
+}
+
 sb_type sb_socket_type(const sb_socket *sock)
 {
     return sock->type;

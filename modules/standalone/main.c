@@ -17,6 +17,11 @@ static const command commands[] = {
         "load a script without any I/O; print its sockets, binds and routes", 0, check_command},
     {"route", "FILE.lua SOCKET TOPIC [key=value ...]", "tell which row of SOCKET's routes a message matches",
         2, route_command},
+    {.name = "cat",
+        .usage = "[-r|-w] [-b|-c] [-0] [-e] [-f SEPARATOR] [-n COUNT] [-t TIME] [-p PEERS]\n"
+                 "           [-o OPTION=VALUE] [-s TOPIC] [-v] [--backend NAME] TYPE ENDPOINT ...",
+        .summary = "send lines of standard input as messages and print what comes, on any socket type",
+        .main = cat_main},
 };
 #define NCOMMANDS (sizeof commands / sizeof *commands)
 
@@ -52,6 +57,8 @@ static int run(const command *cmd, int argc, char **argv)
             return 0;
         }
     }
+    if (cmd->main != NULL)
+        return cmd->main(cmd, argc + 1, argv - 1);
     int code = options_parse(cmd, argc, argv, &opts) ? cmd->run(&opts) : 2;
     free(opts.args);
     return code;

@@ -80,9 +80,15 @@ static const option_row rows[] = {
 static const char *const option_names[] = {"--backend", "--memory", "--queue-limit", "--handler-time",
     "--linger", "--max-peers", "--verbose", "--help", NULL};
 
-static bool usage(const command *cmd)
+int command_usage(const command *cmd)
 {
     fprintf(stderr, "usage: signalbox %s %s\n", cmd->name, cmd->usage);
+    return 2;
+}
+
+static bool usage(const command *cmd)
+{
+    command_usage(cmd);
     return false;
 }
 

@@ -27,6 +27,8 @@ typedef struct command {
     const char *summary;
     size_t words; /* behind the file */
     int (*run)(const options *opts);
+    /* Instead: a command with a command line of its own; argv[0] is its name. Returns the exit code. */
+    int (*main)(const struct command *cmd, int argc, char **argv);
 } command;
 
 /* Reads what stands behind the command's name. On a mistake says what, what was probably meant and the usage
@@ -37,5 +39,9 @@ bool options_parse(const command *cmd, int argc, char **argv, options *out);
 int run_command(const options *opts);
 int check_command(const options *opts);
 int route_command(const options *opts);
+int cat_main(const command *cmd, int argc, char **argv);
+
+/* "usage: ..." on stderr; returns the exit code 2. */
+int command_usage(const command *cmd);
 
 #endif
