@@ -8,8 +8,9 @@
 #include <stdint.h>
 
 typedef struct sb__limits {
-    uint64_t budget;  /* ns per run */
-    uint64_t started; /* when the clock was first looked at in this run, 0: not yet */
+    uint64_t budget;      /* ns of processor time per run */
+    uint64_t started;     /* when the clock was first looked at in this run, 0: not yet */
+    uint64_t started_cpu; /* processor time of the thread then */
     bool running;
     bool late;      /* out of time: every instruction raises until the run is over */
     lua_State *top; /* the coroutine that runs */

@@ -26,7 +26,7 @@ typedef struct sb_script_config {
     size_t nargs;
     sb_script_phase phase;
     size_t memory;         /* octets of the Lua state, 0 = 64 MiB */
-    uint64_t handler_time; /* ns per handler, 0 = 50 ms */
+    uint64_t handler_time; /* ns of processor time per handler, 0 = 50 ms */
     uint32_t max_tasks;    /* open tasks, 0 = 10000 */
     bool libs_unsafe;      /* also io, os, debug and package */
 } sb_script_config;
