@@ -47,8 +47,7 @@ typedef struct sb_engine_config {
     sb_loop *loop;       /* a loop of the host's; stays the host's. NULL: the engine opens its own */
     sb_host *host;       /* borrowed, may be NULL (log lines are lost) */
     uint32_t max_peers;  /* connections over all sockets, 0 = no limit */
-    uint64_t
-        max_queued; /* octets queued over all peers, 0 = no limit; over it every peer may hold one message */
+    uint64_t max_queued; /* octets queued over all peers, 0 = no limit; shared fairly (docs/overload.md) */
 } sb_engine_config;
 
 /* NULL config: all defaults. err (may be NULL) gets one line. */

@@ -32,7 +32,9 @@ typedef enum sb_event_kind {
     SB_EVENT_HANDSHAKE_FAILED_AUTH = 0x4000,
     SB_EVENT_SUBSCRIBED = 0x20000, /* a subscription reached this publisher */
     SB_EVENT_UNSUBSCRIBED = 0x40000,
-    SB_EVENT_PEER_REFUSED = 0x80000 /* duplicate identity, too many peers, wrong type; see cause */
+    SB_EVENT_PEER_REFUSED = 0x80000, /* duplicate identity, too many peers, wrong type; see cause */
+    SB_EVENT_CONGESTED = 0x100000,   /* a peer's queue was found full; told once per turn at most */
+    SB_EVENT_RELIEVED = 0x200000     /* ... and is at most half full again */
 } sb_event_kind;
 const char *sb_event_name(sb_event_kind kind); /* "handshake_succeeded" */
 
@@ -47,8 +49,9 @@ typedef struct sb_event {
     size_t identity_len;
     sb_err err;
     sb_session_cause cause;
-    const char *detail; /* one line for people */
-    uint64_t interval;  /* CONNECT_RETRIED: ns until the next try */
+    const char *detail;                 /* one line for people */
+    uint64_t interval;                  /* CONNECT_RETRIED: ns until the next try */
+    uint64_t queued_msgs, queued_bytes; /* CONGESTED, RELIEVED: what waits now */
 } sb_event;
 
 /* Answer to on_subscribe. */

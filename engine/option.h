@@ -59,15 +59,29 @@ typedef enum sb_opt {
     SB_OPT_RCVHWM_BYTES,
     SB_OPT_MAX_FRAMES,
     SB_OPT_MAX_MESSAGE,
-    SB_OPT_STRICT
+    SB_OPT_STRICT,
+    SB_OPT_ON_FULL = 1100, /* an sb_on_full */
+    SB_OPT_MESSAGE_TTL,
+    SB_OPT_CONFLATE_KEY,
+    SB_OPT_CONFLATE_PREFIX
 } sb_opt;
 
+/* What happens to a message whose peer's queue is full (docs/overload.md). */
+typedef enum sb_on_full {
+    SB_ON_FULL_DEFAULT, /* as the socket type does */
+    SB_ON_FULL_BLOCK,
+    SB_ON_FULL_DROP_NEW,
+    SB_ON_FULL_DROP_OLD,
+    SB_ON_FULL_DISCONNECT
+} sb_on_full;
+
 typedef enum sb_opt_kind {
-    SB_OPT_INT,  /* a number in the table's range */
-    SB_OPT_BOOL, /* 0 or 1 */
-    SB_OPT_MS,   /* milliseconds as libzmq; scripts give seconds (a number, or "500ms", "2s") */
-    SB_OPT_SIZE, /* octets; scripts may say "64k" */
-    SB_OPT_BYTES /* a string */
+    SB_OPT_INT,    /* a number in the table's range */
+    SB_OPT_BOOL,   /* 0 or 1 */
+    SB_OPT_MS,     /* milliseconds as libzmq; scripts give seconds (a number, or "500ms", "2s") */
+    SB_OPT_SIZE,   /* octets; scripts may say "64k" */
+    SB_OPT_CHOICE, /* a number of the row's names; scripts give the name */
+    SB_OPT_BYTES   /* a string */
 } sb_opt_kind;
 
 /* One row of the table; static. */
@@ -78,7 +92,8 @@ typedef struct sb_opt_row {
     int64_t def, min, max;
     uint32_t types; /* SB_TYPE_BIT()s that know it, 0 = all */
     bool settable, gettable;
-    const char *doc; /* one line */
+    const char *const *choices; /* SB_OPT_CHOICE: the names of 0 to max */
+    const char *doc;            /* one line */
 } sb_opt_row;
 
 /* NULL when there is no such option. `near` (may be NULL) then gets the most similar name or NULL, for a

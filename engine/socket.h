@@ -134,6 +134,9 @@ typedef enum sb_drop {
     SB_DROP_LOST,       /* queued or in flight when its connection or socket went away */
     SB_DROP_FILTERED,   /* incoming, not acceptable to the pattern (REP without delimiter, late reply) */
     SB_DROP_INCOMPLETE, /* incoming: its connection ended inside it, the peer never sent it whole */
+    SB_DROP_EXPIRED,    /* waited longer than message_ttl */
+    SB_DROP_EVICTED,    /* made room for a newer one (on_full = drop_old) */
+    SB_DROP_CONFLATED,  /* a newer one of the same key took its place (conflate_key) */
     SB_DROP_COUNT
 } sb_drop;
 const char *sb_drop_name(sb_drop drop); /* "hwm", "no_peer", ... */

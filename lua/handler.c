@@ -454,6 +454,12 @@ static void push_details(lua_State *L, const sb_event *ev)
         lua_pushlstring(L, (const char *)ev->identity, ev->identity_len);
         lua_setfield(L, -2, "identity");
     }
+    if (ev->kind == SB_EVENT_CONGESTED || ev->kind == SB_EVENT_RELIEVED) {
+        lua_pushinteger(L, (lua_Integer)ev->queued_msgs);
+        lua_setfield(L, -2, "queued_msgs");
+        lua_pushinteger(L, (lua_Integer)ev->queued_bytes);
+        lua_setfield(L, -2, "queued_bytes");
+    }
     if (ev->interval != 0) {
         lua_pushnumber(L, (lua_Number)ev->interval / 1e9);
         lua_setfield(L, -2, "retry_in");

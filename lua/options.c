@@ -103,6 +103,20 @@ static int64_t bool_value(lua_State *L, const sb_opt_row *row, int idx)
     return lua_tointeger(L, idx);
 }
 
+static int64_t choice_value(lua_State *L, const sb_opt_row *row, int idx)
+{
+    char names[128] = "";
+    const char *text = lua_type(L, idx) == LUA_TSTRING ? lua_tostring(L, idx) : "";
+    for (int64_t i = 0; i <= row->max; i++) {
+        if (strcmp(row->choices[i], text) == 0)
+            return i;
+        size_t len = strlen(names);
+        snprintf(names + len, sizeof(names) - len, "%s\"%s\"", i > 0 ? ", " : "one of ", row->choices[i]);
+    }
+    wrong(L, row, idx, names);
+    return 0;
+}
+
 static const char *bytes_value(lua_State *L, const sb_opt_row *row, int idx, size_t *len)
 {
     if (lua_type(L, idx) != LUA_TSTRING)
@@ -124,9 +138,10 @@ void sb__option_set(lua_State *L, sb__lsock *ls, const char *key, int idx)
         const char *data = bytes_value(L, row, idx, &len);
         code = sb_socket_set_bytes(ls->sock, row->opt, data, len, err, sizeof(err));
     } else {
-        int64_t v = row->kind == SB_OPT_MS     ? ms_value(L, row, idx)
-                    : row->kind == SB_OPT_BOOL ? bool_value(L, row, idx)
-                                               : int_value(L, row, idx);
+        int64_t v = row->kind == SB_OPT_MS       ? ms_value(L, row, idx)
+                    : row->kind == SB_OPT_BOOL   ? bool_value(L, row, idx)
+                    : row->kind == SB_OPT_CHOICE ? choice_value(L, row, idx)
+                                                 : int_value(L, row, idx);
         code = sb_socket_set_int(ls->sock, row->opt, v, err, sizeof(err));
     }
     if (code != SB_OK)
@@ -160,6 +175,8 @@ int sb__option_get(lua_State *L, sb__lsock *ls, const char *key)
         return sb__push_error(L, err, NULL);
     if (row->kind == SB_OPT_BOOL)
         lua_pushboolean(L, v != 0);
+    else if (row->kind == SB_OPT_CHOICE)
+        lua_pushstring(L, row->choices[v]);
     else if (row->kind == SB_OPT_MS && v >= 0)
         lua_pushnumber(L, (lua_Number)v / 1000);
     else

@@ -85,6 +85,10 @@ local sb = {}
 ---@field max_frames? integer frames of one message (default 8192)
 ---@field max_message? integer|string octets of one message, 0: no limit (default 0)
 ---@field strict? boolean close on frames that RFC 37 forbids and libzmq accepts (default true)
+---@field on_full? "default"|"block"|"drop_new"|"drop_old"|"disconnect" when a peer's queue is full: block, drop_new, drop_old, disconnect (default "default")
+---@field message_ttl? sb.Time how long a message may wait in a queue, 0: for ever (default 0)
+---@field conflate_key? integer frame that is a key: only the newest message of each waits, 0: off (default 0)
+---@field conflate_prefix? integer octets of the conflate_key frame that count, 0: all (default 0)
 
 ---@param options? sb.SocketOptions
 ---@return sb.Socket
@@ -288,7 +292,7 @@ function Peer:stats() end
 ---@field queued_in_bytes integer
 ---@field queued_out_msgs integer
 ---@field queued_out_bytes integer
----@field dropped table<string, integer> by cause: hwm, no_peer, no_route, denied, script, oversize, lost, filtered, incomplete
+---@field dropped table<string, integer> by cause: hwm, no_peer, no_route, denied, script, oversize, lost, filtered, incomplete, expired, evicted, conflated
 ---@field handshake_failures table<string, integer> by cause
 
 ---A row of a route table: a condition (none: every message) and exactly one of to, reply, drop.
@@ -359,7 +363,7 @@ function Socket:on_message(fn) end
 ---@param fn fun(topic: string, peer: sb.Peer): sb.Token|string|boolean, string?
 ---@return sb.Socket self
 function Socket:on_subscribe(fn) end
----Events of connections: "accepted", "handshake_succeeded", "disconnected", ...
+---Events of connections: "accepted", "handshake_succeeded", "disconnected", ...; of queues: "congested", "relieved" (info.queued_msgs, queued_bytes).
 ---@param fn fun(event: string, peer: sb.Peer?, info: table)
 ---@return sb.Socket self
 function Socket:on_peer(fn) end

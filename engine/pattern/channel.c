@@ -7,6 +7,7 @@ const sb_pattern_impl sb__channel_impl = {
     .type = SB_CHANNEL,
     .size = sizeof(sb__robin),
     .can_send = true,
+    .balances = true,
     .can_recv = true,
     .init = sb__robin_init,
     .attach = sb__robin_attach_only,

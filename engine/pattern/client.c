@@ -8,6 +8,7 @@ const sb_pattern_impl sb__client_impl = {
     .type = SB_CLIENT,
     .size = sizeof(sb__robin),
     .can_send = true,
+    .balances = true,
     .can_recv = true,
     .init = sb__robin_init,
     .attach = sb__robin_attach,

@@ -19,6 +19,7 @@ const sb_pattern_impl sb__dealer_impl = {
     .type = SB_DEALER,
     .size = sizeof(sb__robin),
     .can_send = true,
+    .balances = true,
     .can_recv = true,
     .init = sb__robin_init,
     .attach = sb__robin_attach,

@@ -74,7 +74,7 @@ static void push(sb__fan *fan, sb_peer *peer, const sb_msg *msg)
 
 static sb_err check_room(sb__fan *fan, sb_peer *peer)
 {
-    if (!sb__queue_full(&peer->out) || peer->out.conflate)
+    if (!sb__pipe_full(peer) || peer->out.conflate)
         return SB_OK;
     fan->starved = true;
     return sb__pipe_refused(peer, SB_EAGAIN);
@@ -225,7 +225,7 @@ sb_err sb__fan_attach(sb_pattern *pat, sb_peer *peer)
     sb_list_push_back(&fan->peers, &peer->active);
     fan->npeers++;
     peer->mark = 0;
-    peer->out.conflate = pat->options->conflate;
+    peer->out.conflate = pat->options->conflate && peer->out_stage == NULL;
     return SB_OK;
 }
 

@@ -6,6 +6,7 @@ const sb_pattern_impl sb__pair_impl = {
     .type = SB_PAIR,
     .size = sizeof(sb__robin),
     .can_send = true,
+    .balances = true,
     .can_recv = true,
     .init = sb__robin_init,
     .attach = sb__robin_attach_only,

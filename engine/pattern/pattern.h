@@ -17,13 +17,18 @@ typedef struct sb__pattern_host {
      * counted). */
     void (*event)(sb_pattern *pat, sb_peer *from, const uint8_t *data, size_t len);
     void (*dropped)(sb_pattern *pat, sb_peer *peer, sb_drop why); /* peer may be NULL */
+    /* peer->out_full changed. */
+    void (*congestion)(sb_pattern *pat, sb_peer *peer);
+    /* The time (ns), for a message that begins to wait in a stage; the socket sees to its expiry. */
+    uint64_t (*stamp)(sb_pattern *pat);
 } sb__pattern_host;
 
 typedef struct sb_pattern_impl {
     sb_type type;
     size_t size; /* of the struct that embeds sb_pattern */
     bool can_send, can_recv, can_subscribe;
-    uint32_t ids; /* of its own, in front of the body: 1 where the application addresses peers */
+    uint32_t ids;  /* of its own, in front of the body: 1 where the application addresses peers */
+    bool balances; /* a full peer is passed over for another one */
 
     /* All slots but init may be NULL; peer is never NULL. */
     sb_err (*init)(sb_pattern *pat);
@@ -83,6 +88,8 @@ typedef struct sb__pattern_options {
     size_t welcome_len;
     const uint8_t *connect_routing_id; /* for the next connected peer of a ROUTER */
     size_t connect_routing_id_len;
+    sb_on_full on_full;
+    sb__stage_rules stage;
     uint32_t hops;              /* routing ids before the body besides a ROUTER's own (sb_socket_set_hops) */
     uint32_t max_subscriptions; /* per peer, 0 = 1,000,000 */
     uint32_t random;            /* seed for ROUTER's auto ids and REQ's correlation */

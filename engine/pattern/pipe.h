@@ -7,6 +7,7 @@
 
 #include "engine/base/list.h"
 #include "engine/pattern/queue.h"
+#include "engine/pattern/stage.h"
 #include "engine/socket.h"
 #include "engine/trace.h"
 
@@ -33,6 +34,8 @@ struct sb_peer {
     sb_socket *socket;
     sb_pattern *pattern;
     sb__queue in, out;
+    sb__stage *in_stage,
+        *out_stage; /* before them, where messages may still be replaced or expire; NULL: none */
     uint64_t id;
     const sb_peer_info *info; /* NULL before the first handshake and after the connection went */
     bool ready;               /* handshake done and connection up */
@@ -47,6 +50,7 @@ struct sb_peer {
     uint64_t topic_bytes; /* XPUB: their octets */
     uint64_t mark;        /* fan: last message it was chosen for, so that it gets it once */
     bool out_full;        /* a push said SB_EAGAIN; writable follows when low */
+    sb_list_node member;  /* in the robin's list of all its peers */
     void *pattern_data;
 
     /* the far side's */
@@ -55,21 +59,29 @@ struct sb_peer {
 
     /* the socket's */
     sb_list_node peers;
-    uint32_t pauses;           /* > 0: no delivery */
+    uint32_t pauses; /* > 0: no delivery */
+    bool sheds;      /* its in queue has a policy of its own: socket/overload.c */
+    bool in_full;    /* ... and was found full */
+    bool told_congested;
+    sb_list_node crowded;      /* in the socket's list of peers whose congestion changed */
     struct sb__held *held;     /* messages of this peer that wait for room at their target */
     struct sb__alias *aliases; /* rewritten subscriptions, see alias.h */
     uint64_t msgs_in, msgs_out, bytes_in, bytes_out, dropped[SB_DROP_COUNT], rtt;
     char *address;
 };
 
-/* The slow end of sb__pipe_push: remembers that the peer is full. Returns err. */
+/* The slow ends of sb__pipe_push. Refused: remembers that the peer is full, and ends it where on_full says
+ * so; returns err. Staged: the same push for a peer with a stage. */
 sb_err sb__pipe_refused(sb_peer *peer, sb_err err);
+sb_err sb__pipe_push_staged(sb_peer *peer, const sb_msg *msg, bool evict);
 
 /* Queues a message for the peer and tells its connection. SB_EAGAIN when full: out_full is set, the pattern's
  * writable slot will be called. SB_ENOMEM. */
 static inline sb_err sb__pipe_push(sb_peer *peer, const sb_msg *msg)
 {
     SB_TRACE(12);
+    if (peer->out_stage != NULL)
+        return sb__pipe_push_staged(peer, msg, false);
     bool edge = peer->out.msgs == 0;
     sb_err err = sb__queue_push(&peer->out, msg);
     if (err != SB_OK)
@@ -81,5 +93,14 @@ static inline sb_err sb__pipe_push(sb_peer *peer, const sb_msg *msg)
 
 /* Told by the far side after octets left: may call the pattern's writable slot. */
 void sb__pipe_drained(sb_peer *peer);
+/* Out queue and stage together. */
+static inline bool sb__pipe_full(const sb_peer *peer)
+{
+    return peer->out_stage != NULL ? sb__stage_full(peer->out_stage) : sb__queue_full(&peer->out);
+}
+/* What waits in the stage comes into the out queue, about `bytes` of it: it will be written now. */
+void sb__pipe_fill(sb_peer *peer, uint64_t bytes);
+/* Drops what waits behind the flight, also in the stage; returns how many messages. */
+uint32_t sb__pipe_clear_waiting(sb_peer *peer);
 
 #endif

@@ -6,6 +6,7 @@ const sb_pattern_impl sb__push_impl = {
     .type = SB_PUSH,
     .size = sizeof(sb__robin),
     .can_send = true,
+    .balances = true,
     .init = sb__robin_init,
     .attach = sb__robin_attach,
     .lost = sb__robin_lost,

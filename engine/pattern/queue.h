@@ -70,11 +70,13 @@ typedef struct sb__queue {
 void sb__queue_init(sb__queue *q, uint32_t hwm_msgs, uint64_t hwm_bytes);
 void sb__queue_finish(sb__queue *q);
 
-/* Over the shared budget a queue that holds something takes nothing more; an empty one still takes a message,
- * so that every peer goes on, if slowly, and nobody waits for what another one holds. */
+/* A queue may hold as much of the shared budget as nobody else uses: alone half of it, n greedy ones 1/(n+1)
+ * each, and there is always room left for one more. An empty queue takes a message in any case, so that every
+ * peer goes on and nobody waits for what another one holds. */
 static inline bool sb__queue_over_budget(const sb__queue *q)
 {
-    return q->budget != NULL && q->budget->max != 0 && q->msgs > 0 && q->budget->used >= q->budget->max;
+    return q->budget != NULL && q->budget->max != 0 && q->msgs > 0 &&
+           q->budget->used + q->bytes >= q->budget->max;
 }
 
 /* Octets came (or, negative, went). */

@@ -35,7 +35,7 @@ static void abandon(req *r)
     if (peer == NULL || r->robin.base.options->req_correlate)
         return;
     if (!peer->ready) {
-        sb__queue_clear_waiting(&peer->out);
+        sb__pipe_clear_waiting(peer);
         return;
     }
     peer->pattern_data = (void *)(uintptr_t)peer->in.msgs;
@@ -185,6 +185,7 @@ const sb_pattern_impl sb__req_impl = {
     .type = SB_REQ,
     .size = sizeof(req),
     .can_send = true,
+    .balances = true,
     .can_recv = true,
     .init = req_init,
     .attach = sb__robin_attach,

@@ -17,6 +17,28 @@ static void rotate(sb__robin *robin, sb_peer *peer)
     sb_list_push_back(&robin->ring, &peer->active);
 }
 
+/* Nobody has room, and the socket does not wait for it: on_full. */
+static sb_err overflow(sb__robin *robin, const sb_msg *msg)
+{
+    sb_pattern *pat = &robin->base;
+    sb_peer *peer = NULL;
+    if (pat->options->on_full == SB_ON_FULL_DROP_OLD && robin->peers > 0) {
+        peer = SB_LIST_ENTRY(robin->all.next, sb_peer, member);
+        sb_list_remove(&peer->member);
+        sb_list_push_back(&robin->all, &peer->member);
+        if (peer->out_stage != NULL && sb__pipe_push_staged(peer, msg, true) == SB_OK)
+            return SB_OK;
+    }
+    pat->host->dropped(pat, peer, robin->peers > 0 ? SB_DROP_HWM : SB_DROP_NO_PEER);
+    return SB_OK;
+}
+
+static bool drops(const sb__robin *robin)
+{
+    sb_on_full policy = robin->base.options->on_full;
+    return policy == SB_ON_FULL_DROP_NEW || policy == SB_ON_FULL_DROP_OLD;
+}
+
 sb_err sb__robin_send_to(sb__robin *robin, const sb_msg *msg, sb_peer **to)
 {
     SB_TRACE(11);
@@ -39,7 +61,9 @@ sb_err sb__robin_send_to(sb__robin *robin, const sb_msg *msg, sb_peer **to)
 sb_err sb__robin_send(sb_pattern *pat, sb_msg *msg)
 {
     sb_peer *to;
-    return sb__robin_send_to(robin_from(pat), msg, &to);
+    sb__robin *robin = robin_from(pat);
+    sb_err err = sb__robin_send_to(robin, msg, &to);
+    return err == SB_EAGAIN && drops(robin) ? overflow(robin, msg) : err;
 }
 
 void sb__robin_admit(sb_pattern *pat, sb_peer *peer)
@@ -57,7 +81,8 @@ sb_err sb__robin_attach(sb_pattern *pat, sb_peer *peer)
 {
     sb__robin *robin = robin_from(pat);
     robin->peers++;
-    peer->out.conflate = pat->options->conflate;
+    sb_list_push_back(&robin->all, &peer->member);
+    peer->out.conflate = pat->options->conflate && peer->out_stage == NULL;
     sb__robin_admit(pat, peer);
     return SB_OK;
 }
@@ -70,6 +95,7 @@ sb_err sb__robin_attach_only(sb_pattern *pat, sb_peer *peer)
 void sb__robin_detach(sb_pattern *pat, sb_peer *peer)
 {
     sb_list_remove(&peer->active);
+    sb_list_remove(&peer->member);
     robin_from(pat)->peers--;
 }
 
@@ -87,6 +113,7 @@ void sb__robin_writable(sb_pattern *pat, sb_peer *peer)
 sb_err sb__robin_init(sb_pattern *pat)
 {
     sb_list_init(&robin_from(pat)->ring);
+    sb_list_init(&robin_from(pat)->all);
     return SB_OK;
 }
 

@@ -8,7 +8,8 @@
 typedef struct sb__robin {
     sb_pattern base;
     sb_list ring;   /* peers with room, next one first */
-    uint32_t peers; /* attached, with room or without */
+    sb_list all;    /* attached, with room or without */
+    uint32_t peers; /* ... and their number */
     bool starved;   /* a send found nobody: host->writable is owed */
 } sb__robin;
 

@@ -33,7 +33,10 @@ static sb_err take_over(router *r, sb_peer *old, sb_peer *peer)
         return err;
     old->pattern_data = NULL;
     bool edge = peer->out.msgs == 0;
-    for (uint32_t lost = sb__queue_move(&old->out, &peer->out); lost > 0; lost--)
+    uint32_t lost = sb__queue_move(&old->out, &peer->out);
+    if (old->out_stage != NULL)
+        lost += sb__stage_move(old->out_stage, &peer->out, peer->out_stage, r->base.host->stamp(&r->base));
+    for (; lost > 0; lost--)
         r->base.host->dropped(&r->base, old, SB_DROP_LOST);
     if (edge && peer->out.msgs > 0 && peer->ready)
         peer->link->output(peer);
@@ -114,9 +117,17 @@ static void router_writable(sb_pattern *pat, sb_peer *peer)
 
 /* Messages */
 
+/* Whether a message that cannot be queued is an error. For a full peer on_full says so. */
+static bool is_error(const router *r, sb_err err)
+{
+    const sb__pattern_options *o = r->base.options;
+    return err == SB_EAGAIN && o->on_full != SB_ON_FULL_DEFAULT ? o->on_full == SB_ON_FULL_BLOCK
+                                                                : o->router_mandatory;
+}
+
 static sb_err refused(router *r, sb_peer *peer, sb_err err, sb_drop why)
 {
-    if (r->base.options->router_mandatory) {
+    if (is_error(r, err)) {
         r->starved = r->starved || err == SB_EAGAIN;
         return err;
     }

@@ -7,6 +7,7 @@ const sb_pattern_impl sb__scatter_impl = {
     .type = SB_SCATTER,
     .size = sizeof(sb__robin),
     .can_send = true,
+    .balances = true,
     .init = sb__robin_init,
     .attach = sb__robin_attach,
     .lost = sb__robin_lost,

@@ -48,10 +48,13 @@ static sb_err decide(sb_socket *sock, sb_peer *peer, sb_msg *msg)
     return sock->handler->on_msg(sock->handler, sock, peer, msg);
 }
 
-/* The handler does not take it now: it stays first in line. */
-static sb_err set_aside(sb_socket *sock, sb_msg *msg)
+/* The handler does not take it now: it stays first in line. Where messages may still be replaced or expire it
+ * stays in its queue. */
+static sb_err set_aside(sb_socket *sock, const sb_peer *peer, sb_msg *msg)
 {
     sock->stopped = true;
+    if (peer->sheds)
+        return SB_EAGAIN;
     sock->pending_event = false;
     if (sb_msg_keep(msg, &sock->pending) != SB_OK)
         sb_socket_count_drop(sock, SB_DROP_LOST);
@@ -84,7 +87,7 @@ static sb_err dispatch(sb_socket *sock, sb_peer *peer, sb_msg *msg)
         impl->taken(sock->pattern, peer, msg);
     err = decide(sock, peer, msg);
     if (err == SB_EAGAIN)
-        return set_aside(sock, msg);
+        return set_aside(sock, peer, msg);
     if (err != SB_OK) {
         sb__peer_drop(peer, SB_DROP_SCRIPT, 1);
         sb__abandon(sock, peer);
@@ -94,6 +97,8 @@ static sb_err dispatch(sb_socket *sock, sb_peer *peer, sb_msg *msg)
 
 static sb_err enqueue(sb_peer *peer, const sb_msg *msg)
 {
+    if (peer->sheds)
+        return sb__overload_enqueue(peer, msg);
     if (sb__queue_push(&peer->in, msg) != SB_OK)
         sb__peer_drop(peer, SB_DROP_LOST, 1);
     sb__fair_update(peer);
@@ -109,21 +114,30 @@ sb_err sb__deliver(sb_peer *peer, sb_msg *msg)
     bool direct = peer->in.msgs == 0 && peer->pauses == 0 && peer->held == NULL && sock->pending == NULL &&
                   sock->events.msgs == 0 && !blocked(sock);
     if (direct && dispatch(sock, peer, msg) == SB_OK)
-        return peer->held == NULL ? SB_OK
-                                  : SB_EAGAIN; /* its bytes wait where they are: cheaper than in a queue */
+        return peer->held == NULL || peer->sheds
+                   ? SB_OK
+                   : SB_EAGAIN; /* its bytes wait where they are: cheaper than in a queue */
     return enqueue(peer, msg);
 }
 
 /* ---- queued input ---- */
 
-static void after_pop(sb_peer *peer)
+void sb__in_drained(sb_peer *peer)
 {
-    sb__queue_pop(&peer->in);
+    bool low = peer->in_stage != NULL ? sb__stage_low(peer->in_stage) : sb__queue_low(&peer->in);
     sb__fair_update(peer);
-    if (peer->link != NULL && peer->link_data != NULL && sb__queue_low(&peer->in))
+    if (peer->link != NULL && peer->link_data != NULL && low)
         peer->link->input(peer);
     else if (peer->link == NULL)
         sb__peer_reap(peer);
+}
+
+static void after_pop(sb_peer *peer)
+{
+    sb__queue_pop(&peer->in);
+    if (peer->sheds)
+        sb__overload_shown(peer);
+    sb__in_drained(peer);
 }
 
 static bool pump_pending(sb_socket *sock)
@@ -169,11 +183,20 @@ static bool pump_event(sb_socket *sock)
     return true;
 }
 
+static void put_back(sb_peer *peer)
+{
+    if (peer->in_stage != NULL)
+        peer->in_stage->shown = false;
+    sb__fair_update(peer);
+}
+
 static bool pump_peer(sb_socket *sock)
 {
     sb_msg msg;
     sb_peer *peer = fair_peer(sb_list_pop(&sock->fair)); /* out of the ring while its message is looked at */
     sb_msg_init(&msg);
+    if (peer->sheds && !sb__overload_show(peer))
+        return true;
     if (!sb__queue_peek(&peer->in, &msg)) {
         sb__fair_update(peer);
         return false;
@@ -181,7 +204,7 @@ static bool pump_peer(sb_socket *sock)
     sb_err err = dispatch(sock, peer, &msg);
     sb_msg_finish(&msg);
     if (err == SB_EAGAIN)
-        sb__fair_update(peer);
+        put_back(peer);
     else
         after_pop(peer);
     return err != SB_EAGAIN;
@@ -292,6 +315,8 @@ static sb_err recv_peer(sb_socket *sock, sb_msg *out)
     const sb_pattern_impl *impl = sock->pattern->impl;
     sb_peer *peer = fair_peer(sb_list_pop(&sock->fair));
     sb_err err = SB_OK;
+    if (peer->sheds && !sb__overload_show(peer))
+        return SB_ECANCELED;
     if (!sb__queue_peek(&peer->in, out))
         err = SB_ENOMEM;
     else if (impl->filter != NULL && (err = impl->filter(sock->pattern, peer, out)) != SB_OK)

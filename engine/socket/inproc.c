@@ -74,7 +74,8 @@ static bool move_one(side *from)
 {
     sb_peer *peer = from->peer, *to = from->other->peer;
     sb_msg msg;
-    if (peer->out.msgs == 0 || sb__queue_full(&to->in))
+    sb__pipe_fill(peer, 0);
+    if (peer->out.msgs == 0 || !sb__overload_takes(to))
         return false;
     sb_msg_init(&msg);
     if (!sb__queue_peek(&peer->out, &msg))

@@ -60,7 +60,7 @@ struct sb__binding {
 };
 
 /* Every option's value; numbers by row of the table, strings apart. */
-#define SB__OPTIONS 64
+#define SB__OPTIONS 128
 typedef struct sb__blob {
     uint8_t *data;
     size_t len;
@@ -88,7 +88,10 @@ struct sb_socket {
     sb_list holders;       /* sb__held that wait for room here */
     sb_list subscriptions; /* waiting for a late answer */
     uint32_t nsubscriptions;
-    sb__queue events; /* messages that no peer sent (XPUB's subscriptions) */
+    sb_list crowded;     /* peers whose congestion changed */
+    sb__task congestion; /* tells so at the end of the turn */
+    sb_timer expiry;     /* next look at the stages */
+    sb__queue events;    /* messages that no peer sent (XPUB's subscriptions) */
     sb__task pump;
     bool stopped;       /* the handler said SB_EAGAIN */
     bool pattern_waits; /* the pattern said SB_EAGAIN (filter) */
@@ -134,6 +137,8 @@ void sb__deliver_init(sb_socket *sock);
 void sb__deliver_finish(sb_socket *sock);
 void sb__abandon(sb_socket *sock, sb_peer *peer); /* nobody will answer the message it sent */
 void sb__deliver_event(sb_socket *sock, const uint8_t *data, size_t len);
+void sb__in_drained(
+    sb_peer *peer); /* its in queue is shorter: reading may go on, a peer that is gone may go */
 void sb__fair_update(
     sb_peer *peer);             /* in the fair ring exactly while it has messages that may be delivered */
 void sb__pump(sb_socket *sock); /* queued input goes on at the end of the turn */
@@ -152,6 +157,21 @@ bool sb__dead_letter_to(sb_socket *to, sb_socket *sock, sb_peer *peer, const sb_
 sb_err sb__subscribe_ask(sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
 void sb__subscriptions_forget(sb_peer *peer);
 void sb__subscriptions_finish(sb_socket *sock);
+
+/* overload.c: on_full, message_ttl and conflate_key, where they are the socket's business */
+void sb__overload_init(sb_socket *sock);
+void sb__overload_finish(sb_socket *sock);
+sb_err sb__overload_peer(sb_peer *peer); /* makes its stages, as the options are now */
+void sb__overload_peer_finish(sb_peer *peer);
+void sb__overload_changed(sb_socket *sock, sb_peer *peer); /* peer->out_full or in_full did */
+uint64_t sb__overload_stamp(sb_socket *sock);
+/* A message for the in queue of a peer that sheds. SB_EAGAIN: no more for now. */
+sb_err sb__overload_enqueue(sb_peer *peer, const sb_msg *msg);
+/* The first message of the in queue is about to be shown, and is over; false: it was too old and is gone. */
+bool sb__overload_show(sb_peer *peer);
+void sb__overload_shown(sb_peer *peer);
+/* Whether more may come in. */
+bool sb__overload_takes(const sb_peer *peer);
 
 /* monitor.c */
 void sb__event(sb_socket *sock, sb_event_kind kind, const sb_event *event);

@@ -25,6 +25,8 @@ static const event_name names[] = {
     {SB_EVENT_SUBSCRIBED, "subscribed"},
     {SB_EVENT_UNSUBSCRIBED, "unsubscribed"},
     {SB_EVENT_PEER_REFUSED, "peer_refused"},
+    {SB_EVENT_CONGESTED, "congested"},
+    {SB_EVENT_RELIEVED, "relieved"},
 };
 
 const char *sb_event_name(sb_event_kind kind)

@@ -9,7 +9,12 @@
 #define ROUTERS     BITS(SB_ROUTER)
 #define SUBSCRIBERS (BITS(SB_SUB) | BITS(SB_XSUB))
 #define PUBLISHERS  (BITS(SB_PUB) | BITS(SB_XPUB))
-#define FOREVER     INT32_MAX
+#define RECEIVERS   (SUBSCRIBERS | BITS(SB_PULL) | BITS(SB_GATHER))
+#define BALANCERS                                                                                            \
+    (BITS(SB_PUSH) | BITS(SB_DEALER) | BITS(SB_PAIR) | BITS(SB_CLIENT) | BITS(SB_SCATTER) | BITS(SB_CHANNEL))
+#define SENDERS (PUBLISHERS | BALANCERS | BITS(SB_ROUTER))
+#define KEYED   ((SENDERS | RECEIVERS) & ~BITS(SB_ROUTER))
+#define FOREVER INT32_MAX
 #define INT(o, n, d, lo, hi, t, text)                                                                        \
     {                                                                                                        \
         .opt = o, .name = n, .kind = SB_OPT_INT, .def = d, .min = lo, .max = hi, .types = t,                 \
@@ -20,21 +25,30 @@
         .opt = o, .name = n, .kind = SB_OPT_BOOL, .def = d, .min = 0, .max = 1, .types = t,                  \
         .settable = true, .gettable = true, .doc = text                                                      \
     }
-#define MS(o, n, d, lo, hi, text)                                                                            \
+#define MS(o, n, d, lo, hi, text) MS_OF(o, n, d, lo, hi, 0, text)
+#define MS_OF(o, n, d, lo, hi, t, text)                                                                      \
     {                                                                                                        \
-        .opt = o, .name = n, .kind = SB_OPT_MS, .def = d, .min = lo, .max = hi, .settable = true,            \
-        .gettable = true, .doc = text                                                                        \
+        .opt = o, .name = n, .kind = SB_OPT_MS, .def = d, .min = lo, .max = hi, .types = t,                  \
+        .settable = true, .gettable = true, .doc = text                                                      \
     }
 #define SIZE(o, n, d, lo, hi, text)                                                                          \
     {                                                                                                        \
         .opt = o, .name = n, .kind = SB_OPT_SIZE, .def = d, .min = lo, .max = hi, .settable = true,          \
         .gettable = true, .doc = text                                                                        \
     }
+#define CHOICE(o, n, d, list, t, text)                                                                       \
+    {                                                                                                        \
+        .opt = o, .name = n, .kind = SB_OPT_CHOICE, .def = d, .min = 0,                                      \
+        .max = sizeof list / sizeof list[0] - 1, .types = t, .settable = true, .gettable = true,             \
+        .choices = list, .doc = text                                                                         \
+    }
 #define BYTES(o, n, lo, hi, t, set, get, text)                                                               \
     {                                                                                                        \
         .opt = o, .name = n, .kind = SB_OPT_BYTES, .min = lo, .max = hi, .types = t, .settable = set,        \
         .gettable = get, .doc = text                                                                         \
     }
+
+static const char *const full_policies[] = {"default", "block", "drop_new", "drop_old", "disconnect"};
 
 /* min and max of a BYTES row are lengths. */
 static const sb_opt_row table[] = {
@@ -96,6 +110,14 @@ static const sb_opt_row table[] = {
     INT(SB_OPT_MAX_FRAMES, "max_frames", 8192, 1, INT32_MAX, 0, "frames of one message"),
     SIZE(SB_OPT_MAX_MESSAGE, "max_message", 0, 0, INT64_MAX, "octets of one message, 0: no limit"),
     BOOL(SB_OPT_STRICT, "strict", 1, 0, "close on frames that RFC 37 forbids and libzmq accepts"),
+    CHOICE(SB_OPT_ON_FULL, "on_full", SB_ON_FULL_DEFAULT, full_policies, SENDERS | RECEIVERS,
+        "when a peer's queue is full: block, drop_new, drop_old, disconnect"),
+    MS_OF(SB_OPT_MESSAGE_TTL, "message_ttl", 0, 0, FOREVER, SENDERS | RECEIVERS,
+        "how long a message may wait in a queue, 0: for ever"),
+    INT(SB_OPT_CONFLATE_KEY, "conflate_key", 0, 0, 64, KEYED,
+        "frame that is a key: only the newest message of each waits, 0: off"),
+    INT(SB_OPT_CONFLATE_PREFIX, "conflate_prefix", 0, 0, 65536, KEYED,
+        "octets of the conflate_key frame that count, 0: all"),
 };
 
 #define ROWS (sizeof table / sizeof table[0])

@@ -22,8 +22,13 @@ sb_err sb__peer_add(sb_socket *sock, sb_peer **out)
     peer->in.budget = peer->out.budget = &sock->engine->budget;
     sb_list_node_init(&peer->active);
     sb_list_node_init(&peer->waiting);
-    sb_err err = sb_map_add(&sock->by_id, &peer->id, sizeof peer->id, peer);
+    sb_list_node_init(&peer->member);
+    sb_list_node_init(&peer->crowded);
+    sb_err err = sb__overload_peer(peer);
+    if (err == SB_OK)
+        err = sb_map_add(&sock->by_id, &peer->id, sizeof peer->id, peer);
     if (err != SB_OK) {
+        sb__overload_peer_finish(peer);
         free(peer);
         return err;
     }
@@ -79,6 +84,7 @@ static void detach(sb_peer *peer)
     if (peer->attached && peer->pattern->impl->detach != NULL)
         peer->pattern->impl->detach(peer->pattern, peer);
     peer->attached = false;
+    sb__peer_drop(peer, SB_DROP_LOST, sb__pipe_clear_waiting(peer));
     sb__peer_drop(peer, SB_DROP_LOST, sb__queue_clear(&peer->out));
 }
 
@@ -129,6 +135,7 @@ void sb__peer_reap(sb_peer *peer)
     sb_list_remove(&peer->waiting);
     sb_list_remove(&peer->peers);
     sb_map_remove(&sock->by_id, &peer->id, sizeof peer->id);
+    sb__overload_peer_finish(peer);
     add_counts(sock, peer);
     sb__queue_finish(&peer->in);
     sb__queue_finish(&peer->out);

@@ -41,11 +41,23 @@ static void host_dropped(sb_pattern *pat, sb_peer *peer, sb_drop why)
         sb_socket_count_drop(pat->socket, why);
 }
 
+static void host_congestion(sb_pattern *pat, sb_peer *peer)
+{
+    sb__overload_changed(pat->socket, peer);
+}
+
+static uint64_t host_stamp(sb_pattern *pat)
+{
+    return sb__overload_stamp(pat->socket);
+}
+
 static const sb__pattern_host pattern_host = {
     .writable = host_writable,
     .readable = host_readable,
     .event = host_event,
     .dropped = host_dropped,
+    .congestion = host_congestion,
+    .stamp = host_stamp,
 };
 
 /* ---- the end of a socket ---- */
@@ -79,6 +91,7 @@ static void free_resources(sb_socket *sock)
     sb__held_forget_target(sock);
     sb__task_cancel(&sock->finish);
     sb__deliver_finish(sock);
+    sb__overload_finish(sock);
     sb_route_destroy(sock->route);
     sock->route = NULL;
     sb__pattern_destroy(sock->pattern);
@@ -229,6 +242,7 @@ static void init_lists(sb_socket *sock)
     sb__task_init(&sock->finish, finish_run);
     sb_timer_init(&sock->linger, on_linger);
     sb__deliver_init(sock);
+    sb__overload_init(sock);
 }
 
 sb_err sb_socket_create(sb_engine *engine, sb_type type, const char *name, sb_socket **out)

@@ -13,11 +13,20 @@ static const char *const drop_names[SB_DROP_COUNT] = {
     [SB_DROP_LOST] = "lost",
     [SB_DROP_FILTERED] = "filtered",
     [SB_DROP_INCOMPLETE] = "incomplete",
+    [SB_DROP_EXPIRED] = "expired",
+    [SB_DROP_EVICTED] = "evicted",
+    [SB_DROP_CONFLATED] = "conflated",
 };
 
 const char *sb_drop_name(sb_drop drop)
 {
     return (unsigned)drop < SB_DROP_COUNT ? drop_names[drop] : "unknown";
+}
+
+static void add_stage(uint64_t *msgs, uint64_t *bytes, const sb__stage *stage)
+{
+    *msgs += stage != NULL ? stage->msgs : 0;
+    *bytes += stage != NULL ? stage->bytes : 0;
 }
 
 static void add_peer(sb_stats *out, const sb_peer *peer)
@@ -32,6 +41,8 @@ static void add_peer(sb_stats *out, const sb_peer *peer)
     out->queued_in_bytes += peer->in.bytes;
     out->queued_out_msgs += peer->out.msgs;
     out->queued_out_bytes += peer->out.bytes;
+    add_stage(&out->queued_in_msgs, &out->queued_in_bytes, peer->in_stage);
+    add_stage(&out->queued_out_msgs, &out->queued_out_bytes, peer->out_stage);
     for (const sb__held *h = peer->held; h != NULL; h = h->next) {
         out->queued_in_msgs++;
         out->queued_in_bytes += sb_msg_packed_size(h->msg);

@@ -42,6 +42,11 @@ static void publish(sb_socket *sock)
     p->xpub_nodrop = sb__opt(sock, SB_OPT_XPUB_NODROP);
     p->invert_matching = sb__opt(sock, SB_OPT_INVERT_MATCHING);
     p->conflate = sb__opt(sock, SB_OPT_CONFLATE);
+    p->on_full = (sb_on_full)sb__opt(sock, SB_OPT_ON_FULL);
+    p->xpub_nodrop = p->xpub_nodrop || p->on_full == SB_ON_FULL_BLOCK;
+    p->stage.ttl = (uint64_t)sb__opt(sock, SB_OPT_MESSAGE_TTL) * SB_NS_PER_MS;
+    p->stage.key = p->conflate ? SB__STAGE_ONE : (uint32_t)sb__opt(sock, SB_OPT_CONFLATE_KEY);
+    p->stage.prefix = (uint32_t)sb__opt(sock, SB_OPT_CONFLATE_PREFIX);
     p->welcome = welcome->data;
     p->welcome_len = welcome->len;
     p->connect_routing_id = id->data;
@@ -103,6 +108,7 @@ static void set_limits(sb_socket *sock)
         peer->out.hwm_bytes = (uint64_t)sb__opt(sock, SB_OPT_SNDHWM_BYTES);
         peer->in.hwm_msgs = (uint32_t)sb__opt(sock, SB_OPT_RCVHWM);
         peer->in.hwm_bytes = (uint64_t)sb__opt(sock, SB_OPT_RCVHWM_BYTES);
+        sb__overload_peer(peer); /* without memory the peer goes on as before */
     }
 }
 

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #define WRITE_BYTES  (512 * 1024)      /* about what one write carries */
+#define STAGED_BYTES (64 * 1024)       /* the same where messages may be replaced until they are written */
 #define SMALL_REST   4096              /* a smaller rest is copied, so as not to pin a receive buffer */
 #define SHUT_TIMEOUT (1 * SB_NS_PER_S) /* how long the peer may take to end its side after we ended ours */
 
@@ -117,6 +118,8 @@ static size_t take_control(sb__conn *conn, struct iovec *iov)
 static size_t gather(sb__conn *conn, struct iovec *iov)
 {
     size_t n = take_control(conn, iov);
+    if (conn->peer != NULL && conn->peer->out_stage != NULL && conn->peer->ready)
+        sb__pipe_fill(conn->peer, STAGED_BYTES);
     if (conn->peer != NULL && conn->peer->ready && sb_session_passthrough(conn->session))
         n += sb__queue_iov(&conn->peer->out, iov + n, SB__WRITE_VECTORS - n, WRITE_BYTES);
     return n;

@@ -95,10 +95,9 @@ static void run_example(const char *text, size_t len, int number)
     rig_finish(&r);
 }
 
-static void test_every_example_of_the_manual_runs(void **state)
+static int run_examples(const char *page)
 {
-    (void)state;
-    char *manual = read_text("docs/scripting.md"), *at = manual;
+    char *manual = read_text(page), *at = manual;
     int n = 0;
     while ((at = strstr(at, "```lua\n")) != NULL) {
         at += 7;
@@ -107,8 +106,17 @@ static void test_every_example_of_the_manual_runs(void **state)
         run_example(at, (size_t)(end - at), ++n);
         at = end + 3;
     }
-    assert_true(n >= 10);
     free(manual);
+    return n;
+}
+
+static void test_every_example_of_the_manual_runs(void **state)
+{
+    (void)state;
+    static const char *const pages[] = {"docs/overload.md"};
+    assert_true(run_examples("docs/scripting.md") >= 10);
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+        assert_true(run_examples(pages[i]) > 0);
 }
 
 int main(void)

@@ -17,6 +17,8 @@ typedef struct rig {
     sb_pattern *pat;
     sb__pattern_options options;
     int writable, readable, events, dropped[SB_DROP_COUNT];
+    int congested; /* peers that are */
+    uint64_t now;
     char event[NOTES][NOTES];
 } rig;
 
@@ -51,6 +53,15 @@ static inline void host_dropped(sb_pattern *pat, sb_peer *peer, sb_drop why)
     ((rig *)pat->socket)->dropped[why]++;
 }
 
+static inline void host_congestion(sb_pattern *pat, sb_peer *peer)
+{
+    ((rig *)pat->socket)->congested += peer->out_full ? 1 : -1;
+}
+static inline uint64_t host_stamp(sb_pattern *pat)
+{
+    return ((rig *)pat->socket)->now;
+}
+
 static inline void link_output(sb_peer *peer)
 {
     ((fake *)peer)->outputs++;
@@ -71,7 +82,8 @@ static inline void link_kick(sb_peer *peer, sb_err why, const char *detail, bool
 
 static inline void rig_init(rig *r, sb_type type, const sb__pattern_options *options)
 {
-    static const sb__pattern_host host = {host_writable, host_readable, host_event, host_dropped};
+    static const sb__pattern_host host = {
+        host_writable, host_readable, host_event, host_dropped, host_congestion, host_stamp};
     *r = (rig){0};
     if (options != NULL)
         r->options = *options;
@@ -94,6 +106,7 @@ static inline sb_err fake_attach(rig *r, fake *f, uint32_t hwm)
     sb__queue_init(&f->peer.in, hwm, 0);
     sb_list_node_init(&f->peer.active);
     sb_list_node_init(&f->peer.waiting);
+    sb_list_node_init(&f->peer.member);
     sb_err err = r->pat->impl->attach != NULL ? r->pat->impl->attach(r->pat, &f->peer) : SB_OK;
     f->peer.attached = err == SB_OK;
     return err;
@@ -133,6 +146,9 @@ static inline void fake_leave(rig *r, fake *f)
         r->pat->impl->detach(r->pat, &f->peer);
     f->peer.attached = false;
     assert_false(sb_list_linked(&f->peer.active));
+    assert_false(sb_list_linked(&f->peer.member));
+    sb__stage_destroy(f->peer.out_stage);
+    f->peer.out_stage = NULL;
     sb__queue_finish(&f->peer.in);
     sb__queue_finish(&f->peer.out);
     free(f->peer.routing_id);

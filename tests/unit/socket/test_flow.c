@@ -357,16 +357,16 @@ static void test_one_budget_for_all_peers(void **state)
     int accepted = 0;
     while (sb_socket_send_bytes(push, text, sizeof text) == SB_OK)
         accepted++;
-    assert_int_equal(accepted, 10); /* 102 octets each on the wire */
+    assert_int_equal(accepted, 7); /* 102 octets each on the wire; two greedy queues get a third each */
     bind_to(pull, "tcp://127.0.0.1:1");
     bind_to(pull, "tcp://127.0.0.1:2");
     pass(&b, 400);
-    assert_int_equal(in.n, 10);
+    assert_int_equal(in.n, 7);
     for (int i = 0; i < 50; i++) {
         assert_int_equal(sb_socket_send_bytes(push, text, sizeof text), SB_OK);
         settle(&b);
     }
-    assert_int_equal(in.n, 60);
+    assert_int_equal(in.n, 57);
     ear_clear(&in);
     bench_close(&b);
 }
