@@ -30,6 +30,10 @@ bool sb_type_can_recv(sb_type type);
  */
 void sb_socket_set_handler(sb_socket *sock, sb_handler *handler);
 sb_handler *sb_socket_handler(const sb_socket *sock);
+/* The host's handler, asked before route table and handler: its on_msg returns SB_ENOENT for what is not its
+ * own, which then goes the usual way (no route, when there is nobody else). Only on_msg is used. NULL: none.
+ * Its memory outlives the socket. */
+void sb_socket_set_claim(sb_socket *sock, sb_handler *claim);
 /* The owner's pointer (the script's userdata). */
 void sb_socket_set_data(sb_socket *sock, void *data);
 void *sb_socket_data(const sb_socket *sock);
@@ -164,6 +168,7 @@ void sb_socket_each_endpoint(
  * counts as one). Stops when fn returns false; fn changes nothing. Nothing for other types. */
 void sb_socket_each_topic(
     sb_socket *sock, bool (*fn)(void *arg, const uint8_t *topic, size_t len, uint32_t holders), void *arg);
+uint32_t sb_socket_peers(const sb_socket *sock); /* that are ready now */
 /* Calls fn for every peer; it may kick. Stops when fn returns false. */
 void sb_socket_each_peer(sb_socket *sock, bool (*fn)(void *arg, sb_peer *peer), void *arg);
 

@@ -27,7 +27,8 @@ void sb__fair_update(sb_peer *peer)
 
 static bool has_consumer(const sb_socket *sock)
 {
-    return sock->route != NULL || (sock->handler != NULL && sock->handler->on_msg != NULL);
+    return sock->route != NULL || (sock->handler != NULL && sock->handler->on_msg != NULL) ||
+           sock->claim != NULL;
 }
 
 static bool blocked(const sb_socket *sock)
@@ -41,8 +42,21 @@ void sb__abandon(sb_socket *sock, sb_peer *peer)
         sock->pattern->impl->abandoned(sock->pattern, peer);
 }
 
+static sb_err decide_claimed(sb_socket *sock, sb_peer *peer, sb_msg *msg)
+{
+    sb_err err = sock->claim->on_msg(sock->claim, sock, peer, msg);
+    if (err != SB_ENOENT || sock->route != NULL)
+        return err != SB_ENOENT ? err : sb__route_run(sock, peer, msg);
+    if (sock->handler != NULL && sock->handler->on_msg != NULL)
+        return sock->handler->on_msg(sock->handler, sock, peer, msg);
+    sb_engine_dead_letter(sock->engine, sock, peer, msg, "no route", "", SB_DROP_NO_ROUTE);
+    return SB_OK;
+}
+
 static sb_err decide(sb_socket *sock, sb_peer *peer, sb_msg *msg)
 {
+    if (sock->claim != NULL)
+        return decide_claimed(sock, peer, msg);
     if (sock->route != NULL)
         return sb__route_run(sock, peer, msg);
     return sock->handler->on_msg(sock->handler, sock, peer, msg);

@@ -74,6 +74,7 @@ struct sb_socket {
     sb_pattern *pattern;
     sb__pattern_options popts;
     sb_handler *handler;
+    sb_handler *claim; /* the host's, asked first */
     void *data;
     sb_route *route;
     int64_t numbers[SB__OPTIONS];

@@ -447,6 +447,12 @@ void sb_socket_set_handler(sb_socket *sock, sb_handler *handler)
     sb__pump(sock);
 }
 
+void sb_socket_set_claim(sb_socket *sock, sb_handler *claim)
+{
+    sock->claim = claim;
+    sb__pump(sock);
+}
+
 sb_handler *sb_socket_handler(const sb_socket *sock)
 {
     return sock->handler;

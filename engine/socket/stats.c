@@ -95,6 +95,11 @@ void sb_socket_each_topic(
         sock->pattern->impl->topics(sock->pattern, fn, arg);
 }
 
+uint32_t sb_socket_peers(const sb_socket *sock)
+{
+    return sock->npeers;
+}
+
 void sb_socket_count_drop(sb_socket *sock, sb_drop why)
 {
     sock->dropped[why]++;

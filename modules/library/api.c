@@ -27,6 +27,19 @@ static const sb_api api = {
     .board_each_sample = sb_board_each_sample,
     .exposition_add = sb_exposition_add,
     .text_finish = sb_text_finish,
+    .mesh_box_open = sb_mesh_box_open,
+    .mesh_box_close = sb_mesh_box_close,
+    .mesh_dial = sb_mesh_dial,
+    .mesh_create = sb_mesh_create,
+    .mesh_destroy = sb_mesh_destroy,
+    .use_check = sb_use_check,
+    .gate_create = sb_gate_create,
+    .gate_destroy = sb_gate_destroy,
+    .gateway_create = sb_gateway_create,
+    .gateway_destroy = sb_gateway_destroy,
+    .gateway_stats = sb_gateway_get_stats,
+    .gateway_call = sb_gateway_call,
+    .gateway_cancel = sb_gateway_cancel,
 };
 
 const sb_api *sb_api_get(uint32_t version)

@@ -7,6 +7,7 @@
 #define SB_API_H
 
 #include "modules/library/board.h"
+#include "modules/library/gateway.h"
 #include "modules/library/plan.h"
 #include "modules/library/samples.h"
 
@@ -48,6 +49,21 @@ typedef struct sb_api {
     void (*board_each_sample)(sb_board *board, sb_sample_fn *fn, void *arg);
     void (*exposition_add)(sb_exposition *e, const sb_sample *sample);
     void (*text_finish)(sb_text *t);
+    sb_err (*mesh_box_open)(sb_mesh_box *box);
+    void (*mesh_box_close)(sb_mesh_box *box);
+    int (*mesh_dial)(int post, const char *name, const char *from);
+    sb_err (*mesh_create)(sb_engine *engine, int look, sb_mesh **out);
+    void (*mesh_destroy)(sb_mesh *mesh);
+
+    sb_err (*use_check)(sb_plan *plan, const sb_use *use, sb_type *type, char *err, size_t cap);
+    sb_err (*gate_create)(sb_engine *engine, sb_mesh *mesh, const sb_use *uses, size_t n, sb_gate **out);
+    void (*gate_destroy)(sb_gate *gate);
+    sb_err (*gateway_create)(
+        sb_engine *engine, const char *where, const sb_use *uses, size_t n, sb_gateway **out);
+    void (*gateway_destroy)(sb_gateway *gw);
+    void (*gateway_stats)(const sb_gateway *gw, sb_gateway_stats *out);
+    sb_err (*gateway_call)(sb_gateway *gw, size_t use, const struct iovec *frames, size_t n, sb_call *call);
+    void (*gateway_cancel)(sb_gateway *gw, sb_call *call);
 } sb_api;
 
 /* The table, or NULL when this library does not speak that version. Any thread. */

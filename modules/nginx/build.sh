@@ -25,7 +25,7 @@ NGX_CONF_FLAGS=()
 
 export SB_SOURCE=$sources
 stamp=$build/configured
-wanted="$(cat conf_flags) $flags $(cat "$sources/modules/nginx/config")"
+wanted="$(cat conf_flags) $flags $(cat "$sources/modules/nginx/config") $(cd "$sources/modules/nginx" && echo ./*.c)"
 if [ ! -f "$build/Makefile" ] || [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
     if ! ./configure "${NGX_CONF_FLAGS[@]}" --with-cc-opt="-g -O2 -fPIC $flags" --builddir="$build" \
         --add-dynamic-module="$sources/modules/nginx" >"$build/configure.log" 2>&1; then

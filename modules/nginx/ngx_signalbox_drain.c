@@ -21,8 +21,9 @@ static void ngx_signalbox_drain_on_drained(sb_drain *self, const sb_drain_report
 void ngx_signalbox_drain_done(ngx_signalbox_worker_t *w)
 {
     ngx_uint_t level = w->report.unsent_msgs == 0 ? NGX_LOG_NOTICE : NGX_LOG_WARN;
-    ngx_log_error(level, w->log, 0, "signalbox: drained, %uL messages unsent, %uL incomplete",
-        w->report.unsent_msgs, w->report.incomplete_msgs);
+    if (w->owner || w->report.unsent_msgs != 0)
+        ngx_log_error(level, w->log, 0, "signalbox: drained, %uL messages unsent, %uL incomplete",
+            w->report.unsent_msgs, w->report.incomplete_msgs);
     ngx_signalbox_worker_end(w);
 }
 

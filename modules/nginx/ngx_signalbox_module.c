@@ -1,5 +1,7 @@
 /* Signalbox in nginx: the signalbox { } block and the module's life. After: the files named in the header. */
-#include "ngx_signalbox_module.h"
+#include "ngx_http_signalbox.h"
+#include "ngx_signalbox_gateway.h"
+#include "ngx_signalbox_mesh.h"
 
 typedef struct {
     ngx_str_t name;
@@ -181,6 +183,25 @@ static ngx_signalbox_conf_t *ngx_signalbox_conf_create(ngx_conf_t *cf)
     return conf;
 }
 
+static void ngx_signalbox_plan_forget(void *data)
+{
+    ngx_signalbox_conf_t *conf = data;
+    if (conf->plan != NULL)
+        conf->api->plan_destroy(conf->plan);
+    conf->plan = NULL;
+}
+
+/* What fails after the block shall not leave the plan behind. */
+static ngx_int_t ngx_signalbox_plan_keep(ngx_conf_t *cf, ngx_signalbox_conf_t *conf)
+{
+    ngx_pool_cleanup_t *cleanup = ngx_pool_cleanup_add(cf->pool, 0);
+    if (cleanup == NULL)
+        return NGX_ERROR;
+    cleanup->handler = ngx_signalbox_plan_forget;
+    cleanup->data = conf;
+    return NGX_OK;
+}
+
 static char *ngx_signalbox_block(ngx_conf_t *cf, ngx_command_t *cmd, void *data)
 {
     ngx_signalbox_conf_t **slot = data, *conf;
@@ -197,7 +218,8 @@ static char *ngx_signalbox_block(ngx_conf_t *cf, ngx_command_t *cmd, void *data)
     if (rv != NGX_CONF_OK)
         return rv;
     conf->api = ngx_signalbox_library_open(cf, &conf->library);
-    if (conf->api == NULL || ngx_signalbox_scripts_declare(cf, conf) != NGX_OK)
+    if (conf->api == NULL || ngx_signalbox_plan_keep(cf, conf) != NGX_OK ||
+        ngx_signalbox_scripts_declare(cf, conf) != NGX_OK)
         return NGX_CONF_ERROR;
     return NGX_CONF_OK;
 }
@@ -209,21 +231,49 @@ static ngx_signalbox_conf_t *ngx_signalbox_conf_get(ngx_cycle_t *cycle)
     return (ngx_signalbox_conf_t *)ngx_get_conf(cycle->conf_ctx, ngx_signalbox_module);
 }
 
-/* Core modules whose create_conf gives nothing have a NULL slot, which is what "no block" looks like. */
-static char *ngx_signalbox_init_conf(ngx_cycle_t *cycle, void *data)
+static char *ngx_signalbox_check_owner(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf)
 {
-    ngx_signalbox_conf_t *conf = ngx_signalbox_conf_get(cycle);
     ngx_core_conf_t *core = (ngx_core_conf_t *)ngx_get_conf(cycle->conf_ctx, ngx_core_module);
-    if (conf == NULL)
-        return NGX_CONF_OK;
-    if (ngx_signalbox_listen_check(cycle) != NGX_OK)
-        return NGX_CONF_ERROR;
     if (!core->master || conf->owner < core->worker_processes)
         return NGX_CONF_OK;
     ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
         "signalbox: worker %i: there are only %i worker_processes, numbered from 0", conf->owner,
         core->worker_processes);
     return NGX_CONF_ERROR;
+}
+
+/* Locations that name sockets: all is there, and the workers can reach each other. */
+static char *ngx_signalbox_init_uses(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf)
+{
+    ngx_core_conf_t *core = (ngx_core_conf_t *)ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+    if (conf->uses == NULL || conf->uses->nelts == 0)
+        return NGX_CONF_OK;
+    if (ngx_signalbox_gateway_check(cycle, conf) != NGX_OK)
+        return NGX_CONF_ERROR;
+    ngx_uint_t workers = core->master ? (ngx_uint_t)core->worker_processes : 1;
+    return ngx_signalbox_mesh_open(cycle, conf, workers) == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+/* Core modules whose create_conf gives nothing have a NULL slot, which is what "no block" looks like. */
+static char *ngx_signalbox_init_conf(ngx_cycle_t *cycle, void *data)
+{
+    ngx_signalbox_conf_t *conf = ngx_signalbox_conf_get(cycle);
+    ngx_array_t *uses = ngx_http_signalbox_uses(cycle);
+    if (conf == NULL && uses != NULL && uses->nelts != 0) {
+        ngx_signalbox_use_t *use = uses->elts;
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+            "signalbox: a location names socket \"%s\", but there is no signalbox { } block in %V:%ui",
+            use->use.socket, &use->file, use->line);
+        return NGX_CONF_ERROR;
+    }
+    if (conf == NULL)
+        return NGX_CONF_OK;
+    conf->uses = uses;
+    if (ngx_signalbox_listen_check(cycle) != NGX_OK || ngx_signalbox_check_owner(cycle, conf) != NGX_CONF_OK)
+        return NGX_CONF_ERROR;
+    char *rv = ngx_signalbox_init_uses(cycle, conf);
+    ngx_signalbox_plan_forget(conf);
+    return rv;
 }
 
 static ngx_int_t ngx_signalbox_init_module(ngx_cycle_t *cycle)
@@ -241,9 +291,11 @@ static ngx_int_t ngx_signalbox_init_process(ngx_cycle_t *cycle)
     ngx_signalbox_conf_t *conf = ngx_signalbox_conf_get(cycle);
     if (conf == NULL || (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE))
         return NGX_OK;
-    ngx_uint_t owner = ngx_process == NGX_PROCESS_SINGLE || ngx_worker == (ngx_uint_t)conf->owner;
-    if (ngx_signalbox_listen_take(cycle, conf, owner) == NGX_OK && owner)
-        ngx_signalbox_worker_start(cycle, conf);
+    ngx_uint_t single = ngx_process == NGX_PROCESS_SINGLE;
+    ngx_uint_t owner = single || ngx_worker == (ngx_uint_t)conf->owner;
+    ngx_signalbox_mesh_take(conf, single ? 0 : ngx_worker);
+    if (ngx_signalbox_listen_take(cycle, conf, owner) == NGX_OK && (owner || conf->nboxes != 0))
+        ngx_signalbox_worker_start(cycle, conf, owner);
     return NGX_OK;
 }
 

@@ -45,7 +45,11 @@ typedef struct {
     ngx_uint_t max_peers;
     ngx_uint_t max_peers_set; /* by the directive */
     const sb_api *api;
-    ngx_signalbox_worker_t *worker; /* NULL in the master and in workers that do not own */
+    sb_plan *plan;         /* from the block's end until the whole configuration is read */
+    ngx_array_t *uses;     /* of ngx_signalbox_use_t: sockets that HTTP locations name; may be NULL */
+    sb_mesh_box *boxes;    /* one per worker, when workers have to reach each other */
+    ngx_uint_t nboxes, me; /* me: this worker's number */
+    ngx_signalbox_worker_t *worker; /* NULL in the master and in workers that have no engine */
 } ngx_signalbox_conf_t;
 
 struct ngx_signalbox_worker_s {
@@ -55,6 +59,9 @@ struct ngx_signalbox_worker_s {
     ngx_log_t *log;
     sb_board *board; /* NULL: ended */
     sb_engine *engine;
+    sb_mesh *mesh;             /* the owner's */
+    sb_gate *gate;             /* the owner's; lives longer than the board */
+    sb_gateway *gateway;       /* likewise; NULL: no location wants one */
     ngx_connection_t *loop;    /* the engine's descriptor */
     ngx_connection_t *watcher; /* its read handler is called when the worker shall quit */
     ngx_connection_t nobody;   /* what timers point at: no descriptor */
@@ -63,6 +70,7 @@ struct ngx_signalbox_worker_s {
     ngx_event_t hold;          /* keeps a quitting worker alive while it drains */
     sb_drain drain;
     sb_drain_report report;
+    unsigned owner : 1; /* runs the scripts */
     unsigned draining : 1;
     unsigned drained : 1;
 };
@@ -89,9 +97,9 @@ ngx_int_t ngx_signalbox_listen_take(ngx_cycle_t *cycle, ngx_signalbox_conf_t *co
 void ngx_signalbox_listen_drop(ngx_signalbox_conf_t *conf);
 int ngx_signalbox_listen_find(ngx_signalbox_conf_t *conf, const char *endpoint);
 
-/* ngx_signalbox_worker.c: the engine in nginx's loop. start never fails the worker: what goes wrong is
- * logged. */
-void ngx_signalbox_worker_start(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf);
+/* ngx_signalbox_worker.c: the engine in nginx's loop, with the scripts in the owner, without them in workers
+ * whose locations want to reach them. start never fails the worker: what goes wrong is logged. */
+void ngx_signalbox_worker_start(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf, ngx_uint_t owner);
 /* Ends the engine at once. Idempotent; not from inside the engine's callbacks. */
 void ngx_signalbox_worker_end(ngx_signalbox_worker_t *w);
 /* Something was done to the engine outside its step: step in the next turn, which comes at once. */

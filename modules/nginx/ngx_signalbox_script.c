@@ -94,7 +94,6 @@ ngx_int_t ngx_signalbox_scripts_declare(ngx_conf_t *cf, ngx_signalbox_conf_t *co
     ngx_signalbox_declare_t declare = {.host = {.log = ngx_signalbox_declare_log}, .log = cf->log};
     ngx_signalbox_script_t *script = conf->scripts.elts;
     sb_board_error error;
-    sb_plan *plan;
     sb_board_config config = {
         .backend = conf->backend,
         .host = &declare.host,
@@ -105,14 +104,12 @@ ngx_int_t ngx_signalbox_scripts_declare(ngx_conf_t *cf, ngx_signalbox_conf_t *co
     };
     if (config.scripts == NULL)
         return NGX_ERROR;
-    if (conf->api->plan_create(&config, &error, &plan) != SB_OK) {
+    if (conf->api->plan_create(&config, &error, &conf->plan) != SB_OK) {
         if (error.script < config.nscripts)
             ngx_signalbox_script_error(cf, &script[error.script], 0, error.text);
         else
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "signalbox: %s", error.text);
         return NGX_ERROR;
     }
-    ngx_int_t rc = ngx_signalbox_scripts_listen(cf, conf, plan);
-    conf->api->plan_destroy(plan);
-    return rc;
+    return ngx_signalbox_scripts_listen(cf, conf, conf->plan);
 }

@@ -1,6 +1,7 @@
 /* Signalbox in nginx: the engine in the worker's loop. One connection slot for its descriptor, one timer for
  * its deadline, one posted event where it wants to be stepped at once. */
-#include "ngx_signalbox_module.h"
+#include "ngx_signalbox_gateway.h"
+#include "ngx_signalbox_mesh.h"
 
 #define NGX_SIGNALBOX_CONNECTIONS                                                                            \
     3 /* the engine's descriptor, the watcher, and nginx's own channel after us */
@@ -18,6 +19,11 @@ static void ngx_signalbox_worker_log(sb_host *self, sb_log_level level, const ch
 static int ngx_signalbox_worker_listen_fd(sb_host *self, const char *endpoint)
 {
     return ngx_signalbox_listen_find(ngx_signalbox_worker_of(self)->conf, endpoint);
+}
+
+static int ngx_signalbox_worker_connect_fd(sb_host *self, const char *endpoint)
+{
+    return ngx_signalbox_mesh_connect(ngx_signalbox_worker_of(self)->conf, endpoint);
 }
 
 /* ---- Steps ---- */
@@ -95,13 +101,16 @@ static void ngx_signalbox_worker_init_event(
     ev->cancelable = 1;
 }
 
-static ngx_signalbox_worker_t *ngx_signalbox_worker_create(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf)
+static ngx_signalbox_worker_t *ngx_signalbox_worker_create(
+    ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf, ngx_uint_t owner)
 {
     ngx_signalbox_worker_t *w = ngx_pcalloc(cycle->pool, sizeof *w);
     if (w == NULL)
         return NULL;
     w->host.log = ngx_signalbox_worker_log;
     w->host.listen_fd = ngx_signalbox_worker_listen_fd;
+    w->host.connect_fd = ngx_signalbox_worker_connect_fd;
+    w->owner = owner;
     w->conf = conf;
     w->api = conf->api;
     w->log = cycle->log;
@@ -132,7 +141,7 @@ static ngx_int_t ngx_signalbox_worker_open(ngx_signalbox_worker_t *w, ngx_pool_t
         .max_peers = (uint32_t)w->conf->max_peers,
         .max_queued = w->conf->queue_limit,
         .scripts = ngx_signalbox_scripts_config(pool, w->conf),
-        .nscripts = w->conf->scripts.nelts,
+        .nscripts = w->owner ? w->conf->scripts.nelts : 0,
     };
     if (config.scripts == NULL)
         return NGX_ERROR;
@@ -158,6 +167,8 @@ static ngx_int_t ngx_signalbox_worker_poll(ngx_signalbox_worker_t *w)
 
 static void ngx_signalbox_worker_ready(ngx_signalbox_worker_t *w)
 {
+    if (!w->owner)
+        return;
     ngx_log_error(NGX_LOG_NOTICE, w->log, 0, "signalbox: ready backend=%s sockets=%uD",
         w->api->engine_backend(w->engine), w->api->engine_sockets(w->engine));
 }
@@ -174,9 +185,9 @@ static void ngx_signalbox_worker_check_limit(ngx_signalbox_worker_t *w)
         w->conf->max_peers, (uint64_t)limit.rlim_cur);
 }
 
-void ngx_signalbox_worker_start(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf)
+void ngx_signalbox_worker_start(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf, ngx_uint_t owner)
 {
-    ngx_signalbox_worker_t *w = ngx_signalbox_worker_create(cycle, conf);
+    ngx_signalbox_worker_t *w = ngx_signalbox_worker_create(cycle, conf, owner);
     if (w == NULL)
         return;
     conf->worker = w;
@@ -187,6 +198,10 @@ void ngx_signalbox_worker_start(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf)
     }
     ngx_signalbox_worker_ready(w);
     ngx_signalbox_worker_check_limit(w);
+    if (ngx_signalbox_gateway_start(w, cycle->pool) != NGX_OK) {
+        ngx_signalbox_worker_end(w);
+        return;
+    }
     ngx_signalbox_worker_touch(w);
 }
 
@@ -216,10 +231,12 @@ void ngx_signalbox_worker_end(ngx_signalbox_worker_t *w)
     ngx_signalbox_drain_unwatch(w);
     ngx_signalbox_worker_unpoll(w);
     sb_board *board = w->board;
+    ngx_signalbox_gateway_stop(w);
     w->board = NULL;
     w->engine = NULL;
     if (board != NULL)
         w->api->board_destroy(board);
+    ngx_signalbox_gateway_free(w);
     ngx_signalbox_listen_drop(w->conf);
     w->conf->worker = NULL;
 }

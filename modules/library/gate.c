@@ -1,0 +1,233 @@
+/* The gate: doors to scripts' sockets. A door is a ROUTER that gateways connect to; where the script's socket
+ * can be such a ROUTER (or REP) itself, it is the door. Before: the hosts, gateway.c. After: engine/socket.
+ */
+#include "modules/library/gate_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct door {
+    sb_handler handler; /* of the ROUTER: first member */
+    sb_handler claim;   /* of the target: replies that belong to the ROUTER's peers */
+    sb_engine *engine;
+    sb_socket *router; /* NULL: the target itself is the door, or it is closed */
+    char target[SB_MESH_NAME + 16];
+} door;
+
+struct sb_gate {
+    size_t n;
+    door doors[];
+};
+
+/* ---- uses ---- */
+
+typedef struct use_row {
+    const char *word; /* in names, and the directive's end */
+    uint32_t types;
+    const char *names; /* of the types, for people */
+} use_row;
+
+static const use_row rows[SB_USE_COUNT] = {
+    [SB_USE_REQUEST] = {"request", SB_TYPE_BIT(SB_ROUTER) | SB_TYPE_BIT(SB_REP) | SB_TYPE_BIT(SB_DEALER),
+        "ROUTER, REP or DEALER"},
+    [SB_USE_PUBLISH] = {"publish",
+        SB_TYPE_BIT(SB_PUB) | SB_TYPE_BIT(SB_XPUB) | SB_TYPE_BIT(SB_PUSH) | SB_TYPE_BIT(SB_PULL),
+        "PUB, XPUB, PUSH or PULL"},
+};
+
+void sb__use_name(const sb_use *use, char *out, size_t cap)
+{
+    snprintf(out, cap, "%s/%s", rows[use->kind].word, use->socket);
+}
+
+sb_err sb_use_check(sb_plan *plan, const sb_use *use, sb_type *type, char *err, size_t cap)
+{
+    const use_row *row = &rows[use->kind];
+    const sb_socket *sock = sb_engine_find_socket(sb_plan_engine(plan), use->socket);
+    if (strlen(row->word) + strlen(use->socket) + 2 > SB_MESH_NAME) {
+        snprintf(err, cap, "the name of socket \"%s\" is too long to be used from here", use->socket);
+        return SB_ENAMETOOLONG;
+    }
+    if (sock == NULL) {
+        snprintf(err, cap, "no script has a socket of the name \"%s\"", use->socket);
+        return SB_ENOENT;
+    }
+    *type = sb_socket_type(sock);
+    if ((row->types & SB_TYPE_BIT(*type)) == 0) {
+        snprintf(err, cap, "socket \"%s\" is a %s, %s wants a %s", use->socket, sb_type_name(*type),
+            row->word, row->names);
+        return SB_ENOTSUP;
+    }
+    return SB_OK;
+}
+
+/* ---- answers ---- */
+
+/* The frames before the body, with the status where the delimiter was. */
+static void answer(door *d, const sb_msg *request, uint8_t status)
+{
+    sb_msg msg;
+    sb_msg_init(&msg);
+    sb_err err = SB_OK;
+    for (uint32_t i = 0; err == SB_OK && i < 2 && i < request->n; i++)
+        err = sb_msg_push(&msg, request->frames[i].data, request->frames[i].len, request->frames[i].buf);
+    if (err == SB_OK && sb_msg_push(&msg, &status, 1, NULL) == SB_OK)
+        sb_socket_send(d->router, &msg);
+    sb_msg_finish(&msg);
+}
+
+static void refuse(door *d, const sb_msg *request, const sb_socket *target)
+{
+    bool somebody = target != NULL && sb_socket_peers(target) > 0;
+    answer(d, request, somebody ? SB__ANSWER_FULL : SB__ANSWER_NO_PEER);
+}
+
+static door *door_of(sb_handler *handler)
+{
+    return (door *)handler;
+}
+
+static sb_socket *target_of(const door *d)
+{
+    return sb_engine_find_socket(d->engine, d->target);
+}
+
+static void on_closed(sb_handler *self, sb_socket *sock)
+{
+    (void)sock;
+    door_of(self)->router = NULL;
+}
+
+/* ---- requests to a DEALER's peers ---- */
+
+static sb_err on_request(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *msg)
+{
+    door *d = door_of(self);
+    sb_socket *target = target_of(d);
+    (void)sock, (void)peer;
+    if (target == NULL || sb_socket_send(target, msg) != SB_OK)
+        refuse(d, msg, target);
+    return SB_OK;
+}
+
+/* A reply begins with the routing id of the gateway that asked; all others are the script's. */
+static sb_err on_reply(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *msg)
+{
+    door *d = (door *)((char *)self - offsetof(door, claim));
+    (void)sock;
+    if (d->router == NULL || msg->n < 3 || msg->frames[0].len != SB__GATE_ID)
+        return SB_ENOENT;
+    sb_err err = sb_socket_send(d->router, msg);
+    if (err == SB_EHOSTUNREACH)
+        return SB_ENOENT;
+    return err == SB_EAGAIN ? sb_socket_forward(d->router, peer, msg) : SB_OK;
+}
+
+/* ---- publishing ---- */
+
+static sb_err on_publish(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *msg)
+{
+    door *d = door_of(self);
+    sb_socket *target = target_of(d);
+    sb_msg body;
+    sb_msg_init(&body);
+    (void)sock, (void)peer;
+    sb_err err = target != NULL ? SB_OK : SB_ECLOSED;
+    for (uint32_t i = msg->envelope; err == SB_OK && i < msg->n; i++)
+        err = sb_msg_push(&body, msg->frames[i].data, msg->frames[i].len, msg->frames[i].buf);
+    if (err == SB_OK)
+        err = sb_socket_send(target, &body);
+    if (err == SB_OK)
+        answer(d, msg, sb_socket_peers(target) > 0 ? SB__ANSWER_PUBLISHED : SB__ANSWER_NOBODY);
+    else
+        refuse(d, msg, target);
+    sb_msg_finish(&body);
+    return SB_OK;
+}
+
+/* ---- doors ---- */
+
+static sb_err serve(sb_mesh *mesh, sb_socket *sock, const sb_use *use)
+{
+    char name[SB_MESH_NAME], endpoint[SB_MESH_NAME + sizeof SB_GATE_INPROC];
+    sb__use_name(use, name, sizeof name);
+    snprintf(endpoint, sizeof endpoint, "%s%s", SB_GATE_INPROC, name);
+    sb_err err = sb_socket_bind(sock, endpoint, NULL, 0);
+    return err == SB_OK && mesh != NULL ? sb_mesh_serve(mesh, name, sb_socket_name(sock)) : err;
+}
+
+static sb_err open_router(door *d, sb_mesh *mesh, const sb_use *use)
+{
+    char name[SB_MESH_NAME + 16];
+    snprintf(name, sizeof name, "signalbox.%s.%s", rows[use->kind].word, use->socket);
+    sb_err err = sb_socket_create(d->engine, SB_ROUTER, name, &d->router);
+    if (err != SB_OK)
+        return err;
+    d->handler.on_closed = on_closed;
+    sb_socket_set_handler(d->router, &d->handler);
+    sb_socket_set_int(d->router, SB_OPT_ROUTER_MANDATORY, 1, NULL, 0);
+    return serve(mesh, d->router, use);
+}
+
+/* A PULL is reached as its peers reach it. */
+static sb_err feed_pull(door *d, sb_socket *target, const sb_use *use)
+{
+    char name[SB_MESH_NAME + 16], endpoint[SB_MESH_NAME + 32];
+    sb_socket *push;
+    snprintf(name, sizeof name, "signalbox.push.%s", use->socket);
+    snprintf(endpoint, sizeof endpoint, "%spush/%s", SB_GATE_INPROC, use->socket);
+    sb_err err = sb_socket_create(d->engine, SB_PUSH, name, &push);
+    if (err == SB_OK)
+        err = sb_socket_bind(target, endpoint, NULL, 0);
+    if (err == SB_OK)
+        err = sb_socket_connect(push, endpoint, NULL, 0);
+    snprintf(d->target, sizeof d->target, "%s", name);
+    return err;
+}
+
+static sb_err open_request(door *d, sb_mesh *mesh, sb_socket *target, const sb_use *use)
+{
+    if (sb_socket_type(target) != SB_DEALER)
+        return serve(mesh, target, use);
+    d->handler.on_msg = on_request;
+    d->claim.on_msg = on_reply;
+    sb_socket_set_claim(target, &d->claim);
+    return open_router(d, mesh, use);
+}
+
+static sb_err open_publish(door *d, sb_mesh *mesh, sb_socket *target, const sb_use *use)
+{
+    d->handler.on_msg = on_publish;
+    sb_err err = open_router(d, mesh, use);
+    return err == SB_OK && sb_socket_type(target) == SB_PULL ? feed_pull(d, target, use) : err;
+}
+
+static sb_err (*const openers[SB_USE_COUNT])(door *d, sb_mesh *mesh, sb_socket *target, const sb_use *use) = {
+    [SB_USE_REQUEST] = open_request,
+    [SB_USE_PUBLISH] = open_publish,
+};
+
+sb_err sb_gate_create(sb_engine *engine, sb_mesh *mesh, const sb_use *uses, size_t n, sb_gate **out)
+{
+    sb_gate *gate = calloc(1, sizeof *gate + n * sizeof(door));
+    if (gate == NULL)
+        return SB_ENOMEM;
+    *out = gate; /* also when a door fails: the handlers of the others live in here */
+    for (gate->n = 0; gate->n < n; gate->n++) {
+        door *d = &gate->doors[gate->n];
+        const sb_use *use = &uses[gate->n];
+        sb_socket *target = sb_engine_find_socket(engine, use->socket);
+        d->engine = engine;
+        snprintf(d->target, sizeof d->target, "%s", use->socket);
+        sb_err err = target != NULL ? openers[use->kind](d, mesh, target, use) : SB_ENOENT;
+        if (err != SB_OK)
+            return err;
+    }
+    return SB_OK;
+}
+
+void sb_gate_destroy(sb_gate *gate)
+{
+    free(gate);
+}

@@ -1,0 +1,75 @@
+/* Signalbox in nginx: the HTTP locations. What the ngx_http_signalbox_* files share. */
+#ifndef NGX_HTTP_SIGNALBOX_H
+#define NGX_HTTP_SIGNALBOX_H
+
+#include "ngx_signalbox_gateway.h"
+
+#include <ngx_http.h>
+
+#pragma GCC visibility push(hidden)
+
+typedef struct {
+    ngx_array_t uses; /* of ngx_signalbox_use_t */
+} ngx_http_signalbox_main_conf_t;
+
+/* What one frame is made of. */
+typedef struct ngx_http_signalbox_item_s ngx_http_signalbox_item_t;
+struct ngx_http_signalbox_item_s {
+    ngx_int_t (*make)(ngx_http_request_t *r, ngx_http_signalbox_item_t *item, ngx_str_t *out);
+    ngx_http_complex_value_t value; /* of an item with variables */
+};
+
+typedef struct {
+    ngx_int_t use; /* NGX_CONF_UNSET: this location is none of ours */
+    ngx_msec_t timeout;
+    ngx_array_t *frames;             /* of ngx_http_signalbox_item_t; NULL: the default of the use */
+    ngx_array_t *headers;            /* of ngx_str_t, lower case; NULL: all of the request */
+    ngx_http_complex_value_t *topic; /* NULL: what follows the location's name in the path */
+} ngx_http_signalbox_loc_conf_t;
+
+/* One request on its way through a socket. */
+typedef struct {
+    sb_call call; /* first member */
+    ngx_http_request_t *request;
+    ngx_event_t timer;
+    ngx_msec_t began, took;
+    ngx_str_t outcome; /* for $signalbox_status */
+    ngx_str_t topic;
+    unsigned topic_known : 1;
+} ngx_http_signalbox_ctx_t;
+
+extern ngx_module_t ngx_http_signalbox_module;
+
+/* ngx_http_signalbox_module.c: the uses of all locations; NULL without http { }. */
+ngx_array_t *ngx_http_signalbox_uses(ngx_cycle_t *cycle);
+
+/* ngx_http_signalbox_frames.c: requests to frames and back. parse: the value of frames=. make: all frames of
+ * a request, *n of them, NULL when out of memory or a variable fails. topic: of this request. */
+ngx_array_t *ngx_http_signalbox_frames_parse(ngx_conf_t *cf, ngx_str_t *list);
+struct iovec *ngx_http_signalbox_frames_make(ngx_http_request_t *r, size_t *n);
+ngx_int_t ngx_http_signalbox_topic(ngx_http_request_t *r, ngx_str_t *topic);
+
+/* ngx_http_signalbox_json.c: a flat object. size and write: a string with its quotes; write returns the end.
+ * read: calls `each` for every member whose value is a string, number or boolean, for every element of an
+ * array of them, in order; strings are unescaped into `pool`. NGX_ERROR: it is something else, or each said
+ * so. */
+size_t ngx_http_signalbox_json_size(ngx_str_t *text);
+u_char *ngx_http_signalbox_json_write(u_char *p, ngx_str_t *text);
+typedef ngx_int_t (*ngx_http_signalbox_json_pt)(void *data, ngx_str_t *name, ngx_str_t *value);
+ngx_int_t ngx_http_signalbox_json_read(
+    ngx_pool_t *pool, ngx_str_t *text, ngx_http_signalbox_json_pt each, void *data);
+
+/* ngx_http_signalbox_reply.c: the answer of a service as an HTTP response. Returns what
+ * ngx_http_finalize_request wants. */
+ngx_int_t ngx_http_signalbox_reply(ngx_http_request_t *r, const struct iovec *frames, size_t n);
+
+/* ngx_http_signalbox_call.c: content handlers of signalbox_request and signalbox_publish. */
+ngx_int_t ngx_http_signalbox_request_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_signalbox_publish_handler(ngx_http_request_t *r);
+
+/* ngx_http_signalbox_variables.c */
+ngx_int_t ngx_http_signalbox_variables_add(ngx_conf_t *cf);
+
+#pragma GCC visibility pop
+
+#endif

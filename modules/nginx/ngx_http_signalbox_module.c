@@ -1,0 +1,180 @@
+/* Signalbox in nginx: directives of HTTP locations. After: the files named in ngx_http_signalbox.h. */
+#include "ngx_http_signalbox.h"
+
+ngx_array_t *ngx_http_signalbox_uses(ngx_cycle_t *cycle)
+{
+    ngx_http_signalbox_main_conf_t *conf =
+        ngx_http_cycle_get_module_main_conf(cycle, ngx_http_signalbox_module);
+    return conf != NULL ? &conf->uses : NULL;
+}
+
+/* ---- Parameters ---- */
+
+typedef struct {
+    ngx_str_t key; /* with the "=" */
+    ngx_uint_t uses;
+    char *(*set)(ngx_conf_t *cf, ngx_http_signalbox_loc_conf_t *conf, ngx_str_t *value);
+} ngx_http_signalbox_param_t;
+
+#define NGX_HTTP_SIGNALBOX_USE(kind) (1u << (kind))
+
+static char *ngx_http_signalbox_set_timeout(
+    ngx_conf_t *cf, ngx_http_signalbox_loc_conf_t *conf, ngx_str_t *value)
+{
+    ngx_int_t ms = ngx_parse_time(value, 0);
+    if (ms <= 0) {
+        ngx_conf_log_error(
+            NGX_LOG_EMERG, cf, 0, "signalbox: invalid timeout \"%V\", must be a time such as 2s", value);
+        return NGX_CONF_ERROR;
+    }
+    conf->timeout = (ngx_msec_t)ms;
+    return NGX_CONF_OK;
+}
+
+static char *ngx_http_signalbox_set_frames(
+    ngx_conf_t *cf, ngx_http_signalbox_loc_conf_t *conf, ngx_str_t *value)
+{
+    conf->frames = ngx_http_signalbox_frames_parse(cf, value);
+    return conf->frames != NULL ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+/* "A,B": every name in lower case. */
+static char *ngx_http_signalbox_set_headers(
+    ngx_conf_t *cf, ngx_http_signalbox_loc_conf_t *conf, ngx_str_t *value)
+{
+    u_char *p = value->data, *end = value->data + value->len;
+    conf->headers = ngx_array_create(cf->pool, 4, sizeof(ngx_str_t));
+    while (conf->headers != NULL && p < end) {
+        u_char *comma = ngx_strlchr(p, end, ',');
+        ngx_str_t *name = ngx_array_push(conf->headers);
+        if (name == NULL)
+            return NGX_CONF_ERROR;
+        name->data = p;
+        name->len = (size_t)((comma != NULL ? comma : end) - p);
+        ngx_strlow(name->data, name->data, name->len);
+        p += name->len + 1;
+    }
+    return conf->headers != NULL ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+static char *ngx_http_signalbox_set_topic(
+    ngx_conf_t *cf, ngx_http_signalbox_loc_conf_t *conf, ngx_str_t *value)
+{
+    ngx_http_compile_complex_value_t compile;
+    conf->topic = ngx_palloc(cf->pool, sizeof *conf->topic);
+    if (conf->topic == NULL)
+        return NGX_CONF_ERROR;
+    ngx_memzero(&compile, sizeof compile);
+    compile.cf = cf;
+    compile.value = value;
+    compile.complex_value = conf->topic;
+    return ngx_http_compile_complex_value(&compile) == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+#define NGX_HTTP_SIGNALBOX_CALLS                                                                             \
+    (NGX_HTTP_SIGNALBOX_USE(SB_USE_REQUEST) | NGX_HTTP_SIGNALBOX_USE(SB_USE_PUBLISH))
+
+static const ngx_http_signalbox_param_t ngx_http_signalbox_params[] = {
+    {ngx_string("timeout="), NGX_HTTP_SIGNALBOX_CALLS, ngx_http_signalbox_set_timeout},
+    {ngx_string("frames="), NGX_HTTP_SIGNALBOX_CALLS, ngx_http_signalbox_set_frames},
+    {ngx_string("headers="), NGX_HTTP_SIGNALBOX_CALLS, ngx_http_signalbox_set_headers},
+    {ngx_string("topic="), NGX_HTTP_SIGNALBOX_USE(SB_USE_PUBLISH), ngx_http_signalbox_set_topic},
+};
+
+#define NGX_HTTP_SIGNALBOX_PARAMS (sizeof ngx_http_signalbox_params / sizeof *ngx_http_signalbox_params)
+
+static char *ngx_http_signalbox_param(
+    ngx_conf_t *cf, ngx_http_signalbox_loc_conf_t *conf, sb_use_kind kind, ngx_str_t *arg)
+{
+    u_char names[256], *p = names;
+    for (size_t i = 0; i < NGX_HTTP_SIGNALBOX_PARAMS; i++) {
+        const ngx_http_signalbox_param_t *param = &ngx_http_signalbox_params[i];
+        if ((param->uses & NGX_HTTP_SIGNALBOX_USE(kind)) == 0)
+            continue;
+        p = ngx_slprintf(p, names + sizeof names, " %V", &param->key);
+        if (arg->len < param->key.len || ngx_strncmp(arg->data, param->key.data, param->key.len) != 0)
+            continue;
+        ngx_str_t value = {arg->len - param->key.len, arg->data + param->key.len};
+        return param->set(cf, conf, &value);
+    }
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "signalbox: unknown parameter \"%V\", there are:%*s", arg,
+        (size_t)(p - names), names);
+    return NGX_CONF_ERROR;
+}
+
+/* ---- Directives ---- */
+
+static const ngx_http_handler_pt ngx_http_signalbox_handlers[SB_USE_COUNT] = {
+    [SB_USE_REQUEST] = ngx_http_signalbox_request_handler,
+    [SB_USE_PUBLISH] = ngx_http_signalbox_publish_handler,
+};
+
+/* cmd->post holds the kind. */
+static char *ngx_http_signalbox_use(ngx_conf_t *cf, ngx_command_t *cmd, void *data)
+{
+    ngx_http_signalbox_loc_conf_t *conf = data;
+    ngx_http_signalbox_main_conf_t *main_conf =
+        ngx_http_conf_get_module_main_conf(cf, ngx_http_signalbox_module);
+    ngx_http_core_loc_conf_t *core = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    sb_use_kind kind = (sb_use_kind)(uintptr_t)cmd->post;
+    ngx_str_t *args = cf->args->elts;
+    if (conf->use != NGX_CONF_UNSET)
+        return "is duplicate, or another signalbox directive is in this location";
+    for (ngx_uint_t i = 2; i < cf->args->nelts; i++)
+        if (ngx_http_signalbox_param(cf, conf, kind, &args[i]) != NGX_CONF_OK)
+            return NGX_CONF_ERROR;
+    conf->use = ngx_signalbox_gateway_use(cf, &main_conf->uses, kind, &args[1]);
+    core->handler = ngx_http_signalbox_handlers[kind];
+    if (core->name.len != 0 && core->name.data[core->name.len - 1] == '/')
+        core->auto_redirect = 1;
+    return conf->use != NGX_ERROR ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+static void *ngx_http_signalbox_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_signalbox_main_conf_t *conf = ngx_pcalloc(cf->pool, sizeof *conf);
+    if (conf == NULL || ngx_array_init(&conf->uses, cf->pool, 4, sizeof(ngx_signalbox_use_t)) != NGX_OK)
+        return NULL;
+    return conf;
+}
+
+static void *ngx_http_signalbox_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_signalbox_loc_conf_t *conf = ngx_pcalloc(cf->pool, sizeof *conf);
+    if (conf == NULL)
+        return NULL;
+    conf->use = NGX_CONF_UNSET; /* not inherited: a handler is a location's own */
+    conf->timeout = 2000;
+    return conf;
+}
+
+#define NGX_HTTP_SIGNALBOX_LOCATION (NGX_HTTP_LOC_CONF | NGX_HTTP_LIF_CONF | NGX_CONF_1MORE)
+
+static ngx_command_t ngx_http_signalbox_commands[] = {
+    {ngx_string("signalbox_request"), NGX_HTTP_SIGNALBOX_LOCATION, ngx_http_signalbox_use,
+        NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)SB_USE_REQUEST},
+    {ngx_string("signalbox_publish"), NGX_HTTP_SIGNALBOX_LOCATION, ngx_http_signalbox_use,
+        NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)SB_USE_PUBLISH},
+    ngx_null_command,
+};
+
+static ngx_http_module_t ngx_http_signalbox_module_ctx = {
+    .preconfiguration = ngx_http_signalbox_variables_add,
+    .create_main_conf = ngx_http_signalbox_create_main_conf,
+    .create_loc_conf = ngx_http_signalbox_create_loc_conf,
+};
+
+ngx_module_t ngx_http_signalbox_module = {
+    NGX_MODULE_V1,
+    &ngx_http_signalbox_module_ctx,
+    ngx_http_signalbox_commands,
+    NGX_HTTP_MODULE,
+    NULL,
+    NULL,
+    NULL,
+    NULL,
+    NULL,
+    NULL,
+    NULL,
+    NGX_MODULE_V1_PADDING,
+};

@@ -1,0 +1,105 @@
+/* Signalbox in nginx: variables about a request through a socket, for the access log. */
+#include "ngx_http_signalbox.h"
+
+static ngx_int_t ngx_http_signalbox_variable_set(ngx_http_variable_value_t *v, ngx_str_t *text)
+{
+    v->data = text->data;
+    v->len = (unsigned)text->len;
+    v->valid = 1;
+    v->no_cacheable = 1;
+    v->not_found = 0;
+    return NGX_OK;
+}
+
+/* "ok", "full", "no_peer", "lost", "timeout", "canceled", "bad_reply", "nobody". */
+static ngx_int_t ngx_http_signalbox_variable_status(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_signalbox_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_signalbox_module);
+    if (ctx != NULL)
+        return ngx_http_signalbox_variable_set(v, &ctx->outcome);
+    v->not_found = 1;
+    return NGX_OK;
+}
+
+/* Seconds with milliseconds, like $upstream_response_time. */
+static ngx_int_t ngx_http_signalbox_variable_time(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_signalbox_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_signalbox_module);
+    ngx_str_t text;
+    v->not_found = 1;
+    if (ctx == NULL)
+        return NGX_OK;
+    text.data = ngx_pnalloc(r->pool, NGX_TIME_T_LEN + 4);
+    if (text.data == NULL)
+        return NGX_ERROR;
+    ngx_msec_t took = ctx->took != 0 ? ctx->took : ngx_current_msec - ctx->began;
+    text.len = (size_t)(ngx_sprintf(text.data, "%T.%03M", (time_t)(took / 1000), took % 1000) - text.data);
+    return ngx_http_signalbox_variable_set(v, &text);
+}
+
+static ngx_int_t ngx_http_signalbox_variable_socket(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_signalbox_loc_conf_t *conf = ngx_http_get_module_loc_conf(r, ngx_http_signalbox_module);
+    ngx_http_signalbox_main_conf_t *main_conf = ngx_http_get_module_main_conf(r, ngx_http_signalbox_module);
+    v->not_found = 1;
+    if (conf->use == NGX_CONF_UNSET)
+        return NGX_OK;
+    const ngx_signalbox_use_t *use = (ngx_signalbox_use_t *)main_conf->uses.elts + conf->use;
+    ngx_str_t text = {ngx_strlen(use->use.socket), (u_char *)use->use.socket};
+    return ngx_http_signalbox_variable_set(v, &text);
+}
+
+static ngx_int_t ngx_http_signalbox_variable_topic(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_signalbox_loc_conf_t *conf = ngx_http_get_module_loc_conf(r, ngx_http_signalbox_module);
+    ngx_str_t text;
+    v->not_found = 1;
+    if (conf->use == NGX_CONF_UNSET || ngx_http_signalbox_topic(r, &text) != NGX_OK)
+        return NGX_OK;
+    return ngx_http_signalbox_variable_set(v, &text);
+}
+
+/* Replies of this worker that came when nobody waited any more. */
+static ngx_int_t ngx_http_signalbox_variable_late(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_signalbox_worker_t *w = ngx_signalbox_gateway_worker();
+    sb_gateway_stats stats;
+    ngx_str_t text;
+    v->not_found = 1;
+    if (w == NULL)
+        return NGX_OK;
+    w->api->gateway_stats(w->gateway, &stats);
+    text.data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
+    if (text.data == NULL)
+        return NGX_ERROR;
+    text.len = (size_t)(ngx_sprintf(text.data, "%uL", stats.late) - text.data);
+    return ngx_http_signalbox_variable_set(v, &text);
+}
+
+static ngx_http_variable_t ngx_http_signalbox_variables[] = {
+    {ngx_string("signalbox_status"), NULL, ngx_http_signalbox_variable_status, 0, NGX_HTTP_VAR_NOCACHEABLE,
+        0},
+    {ngx_string("signalbox_time"), NULL, ngx_http_signalbox_variable_time, 0, NGX_HTTP_VAR_NOCACHEABLE, 0},
+    {ngx_string("signalbox_socket"), NULL, ngx_http_signalbox_variable_socket, 0, NGX_HTTP_VAR_NOCACHEABLE,
+        0},
+    {ngx_string("signalbox_topic"), NULL, ngx_http_signalbox_variable_topic, 0, NGX_HTTP_VAR_NOCACHEABLE, 0},
+    {ngx_string("signalbox_late"), NULL, ngx_http_signalbox_variable_late, 0, NGX_HTTP_VAR_NOCACHEABLE, 0},
+};
+
+ngx_int_t ngx_http_signalbox_variables_add(ngx_conf_t *cf)
+{
+    for (size_t i = 0; i < sizeof ngx_http_signalbox_variables / sizeof *ngx_http_signalbox_variables; i++) {
+        ngx_http_variable_t *known = &ngx_http_signalbox_variables[i];
+        ngx_http_variable_t *v = ngx_http_add_variable(cf, &known->name, known->flags);
+        if (v == NULL)
+            return NGX_ERROR;
+        v->get_handler = known->get_handler;
+        v->data = known->data;
+    }
+    return NGX_OK;
+}

@@ -1,0 +1,92 @@
+/* Signalbox in nginx: gate and gateways. Before: the HTTP locations. After: modules/library/gateway.h. */
+#include "ngx_signalbox_gateway.h"
+
+#include "ngx_signalbox_mesh.h"
+
+ngx_int_t ngx_signalbox_gateway_use(ngx_conf_t *cf, ngx_array_t *uses, sb_use_kind kind, ngx_str_t *socket)
+{
+    ngx_signalbox_use_t *use = uses->elts;
+    for (ngx_uint_t i = 0; i < uses->nelts; i++)
+        if (use[i].use.kind == kind && ngx_strcmp(use[i].use.socket, socket->data) == 0)
+            return (ngx_int_t)i;
+    use = ngx_array_push(uses);
+    if (use == NULL)
+        return NGX_ERROR;
+    use->use = (sb_use){.kind = kind, .socket = (char *)socket->data}; /* tokens end in a NUL */
+    use->file = cf->conf_file->file.name;
+    use->line = cf->conf_file->line;
+    return (ngx_int_t)uses->nelts - 1;
+}
+
+ngx_int_t ngx_signalbox_gateway_check(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf)
+{
+    ngx_signalbox_use_t *use = conf->uses != NULL ? conf->uses->elts : NULL;
+    char err[256];
+    for (ngx_uint_t i = 0; use != NULL && i < conf->uses->nelts; i++) {
+        if (conf->api->use_check(conf->plan, &use[i].use, &use[i].type, err, sizeof err) == SB_OK)
+            continue;
+        ngx_log_error(
+            NGX_LOG_EMERG, cycle->log, 0, "signalbox: %s in %V:%ui", err, &use[i].file, use[i].line);
+        return NGX_ERROR;
+    }
+    return NGX_OK;
+}
+
+static sb_use *ngx_signalbox_gateway_uses(ngx_signalbox_conf_t *conf, ngx_pool_t *pool)
+{
+    ngx_signalbox_use_t *use = conf->uses->elts;
+    sb_use *uses = ngx_palloc(pool, conf->uses->nelts * sizeof *uses);
+    for (ngx_uint_t i = 0; uses != NULL && i < conf->uses->nelts; i++)
+        uses[i] = use[i].use;
+    return uses;
+}
+
+static sb_err ngx_signalbox_gateway_open(ngx_signalbox_worker_t *w, const sb_use *uses, size_t n)
+{
+    u_char where[sizeof SB_MESH_PREFIX + NGX_INT_T_LEN + 1];
+    if (!w->owner) {
+        *ngx_sprintf(where, "%s%i/", SB_MESH_PREFIX, w->conf->owner) = '\0';
+        return w->api->gateway_create(w->engine, (char *)where, uses, n, &w->gateway);
+    }
+    sb_err err = w->api->mesh_create(w->engine, w->conf->boxes[w->conf->me].look, &w->mesh);
+    if (err == SB_OK)
+        err = w->api->gate_create(w->engine, w->mesh, uses, n, &w->gate);
+    return err == SB_OK ? w->api->gateway_create(w->engine, SB_GATE_INPROC, uses, n, &w->gateway) : err;
+}
+
+ngx_int_t ngx_signalbox_gateway_start(ngx_signalbox_worker_t *w, ngx_pool_t *pool)
+{
+    if (w->conf->uses == NULL || w->conf->uses->nelts == 0)
+        return NGX_OK;
+    sb_use *uses = ngx_signalbox_gateway_uses(w->conf, pool);
+    if (uses == NULL)
+        return NGX_ERROR;
+    sb_err err = ngx_signalbox_gateway_open(w, uses, w->conf->uses->nelts);
+    if (err == SB_OK)
+        return NGX_OK;
+    ngx_log_error(NGX_LOG_EMERG, w->log, 0, "signalbox: HTTP locations cannot reach the scripts: %s",
+        w->api->strerror(err));
+    return NGX_ERROR;
+}
+
+void ngx_signalbox_gateway_stop(ngx_signalbox_worker_t *w)
+{
+    w->api->mesh_destroy(w->mesh);
+    w->mesh = NULL;
+}
+
+void ngx_signalbox_gateway_free(ngx_signalbox_worker_t *w)
+{
+    w->api->gateway_destroy(w->gateway);
+    w->api->gate_destroy(w->gate);
+    w->gateway = NULL;
+    w->gate = NULL;
+}
+
+ngx_signalbox_worker_t *ngx_signalbox_gateway_worker(void)
+{
+    ngx_signalbox_conf_t *conf =
+        (ngx_signalbox_conf_t *)ngx_get_conf(ngx_cycle->conf_ctx, ngx_signalbox_module);
+    ngx_signalbox_worker_t *w = conf != NULL ? conf->worker : NULL;
+    return w != NULL && w->board != NULL && w->gateway != NULL ? w : NULL;
+}

@@ -1,0 +1,57 @@
+/* Signalbox in nginx: the mesh between workers. Before: ngx_signalbox_module.c (boxes),
+ * ngx_signalbox_worker.c (dialing). After: modules/library/mesh.c. */
+#include "ngx_signalbox_mesh.h"
+
+static void ngx_signalbox_mesh_close(void *data)
+{
+    ngx_signalbox_conf_t *conf = data;
+    for (ngx_uint_t i = 0; i < conf->nboxes; i++)
+        conf->api->mesh_box_close(&conf->boxes[i]);
+}
+
+ngx_int_t ngx_signalbox_mesh_open(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf, ngx_uint_t workers)
+{
+    ngx_pool_cleanup_t *cleanup = ngx_pool_cleanup_add(cycle->pool, 0);
+    conf->boxes = ngx_pcalloc(cycle->pool, workers * sizeof *conf->boxes);
+    if (conf->boxes == NULL || cleanup == NULL)
+        return NGX_ERROR;
+    cleanup->handler = ngx_signalbox_mesh_close;
+    cleanup->data = conf;
+    while (conf->nboxes < workers) {
+        sb_err err = conf->api->mesh_box_open(&conf->boxes[conf->nboxes]);
+        if (err != SB_OK) {
+            ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "signalbox: cannot connect %ui workers: %s", workers,
+                conf->api->strerror(err));
+            return NGX_ERROR;
+        }
+        conf->nboxes++;
+    }
+    return NGX_OK;
+}
+
+void ngx_signalbox_mesh_take(ngx_signalbox_conf_t *conf, ngx_uint_t me)
+{
+    for (ngx_uint_t i = 0; i < conf->nboxes; i++) {
+        if (i == me || conf->boxes[i].look < 0)
+            continue;
+        close(conf->boxes[i].look);
+        conf->boxes[i].look = -1;
+    }
+    conf->me = me;
+}
+
+int ngx_signalbox_mesh_connect(ngx_signalbox_conf_t *conf, const char *endpoint)
+{
+    size_t prefix = sizeof SB_MESH_PREFIX - 1;
+    if (ngx_strncmp(endpoint, SB_MESH_PREFIX, prefix) != 0)
+        return SB_HOST_NOT_MINE;
+    const char *slash = strchr(endpoint + prefix, '/');
+    ngx_int_t to =
+        slash != NULL ? ngx_atoi((u_char *)endpoint + prefix, slash - endpoint - prefix) : NGX_ERROR;
+    if (to == NGX_ERROR || (ngx_uint_t)to >= conf->nboxes)
+        return SB_HOST_NOT_MINE;
+    u_char from[NGX_INT_T_LEN + sizeof "mesh://"];
+    *ngx_sprintf(from, "mesh://%ui", conf->me) = '\0';
+    int fd = conf->api->mesh_dial(conf->boxes[to].post, slash + 1, (char *)from);
+    return fd >= 0 ? fd : SB_HOST_LATER;
+}
