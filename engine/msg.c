@@ -238,6 +238,17 @@ sb_err sb_msg_set_routing_id(sb_msg *msg, uint32_t id)
     return id != 0 ? set_envelope(msg, number, sizeof number) : SB_EINVAL;
 }
 
+const void *sb_msg_group(const sb_msg *msg, size_t *len)
+{
+    *len = msg->envelope == 1 ? msg->frames[0].len : 0;
+    return msg->envelope == 1 ? msg->frames[0].data : NULL;
+}
+
+sb_err sb_msg_set_group(sb_msg *msg, const void *group, size_t len)
+{
+    return len <= SB_GROUP_MAX ? set_envelope(msg, group, len) : SB_EINVAL;
+}
+
 /* ---- packed form ---- */
 
 size_t sb_msg_packed_size(const sb_msg *msg)

@@ -103,6 +103,13 @@ void sb_msg_drop_front(sb_msg *msg, uint32_t k);
 uint32_t sb_msg_routing_id(const sb_msg *msg);
 sb_err sb_msg_set_routing_id(sb_msg *msg, uint32_t id);
 
+#define SB_GROUP_MAX 255 /* octets of a group */
+
+/* The group of a message of RADIO and DISH: an envelope of one frame. NULL: there is none. set replaces
+ * whatever envelope there is. SB_EINVAL (too long), SB_ENOMEM. */
+const void *sb_msg_group(const sb_msg *msg, size_t *len);
+sb_err sb_msg_set_group(sb_msg *msg, const void *group, size_t len);
+
 /* A message of its own on the heap, independent of the call: large frames keep a reference to their buffer
  * when `buf` is known and the frame is not much smaller than it, others are copied. SB_ENOMEM. End it with
  * sb_msg_destroy. */

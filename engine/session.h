@@ -30,6 +30,8 @@ extern "C" {
     X(XSUB, xsub, 10, SB_TYPE_BIT(SB_PUB) | SB_TYPE_BIT(SB_XPUB))                                            \
     X(SERVER, server, 12, SB_TYPE_BIT(SB_CLIENT))                                                            \
     X(CLIENT, client, 13, SB_TYPE_BIT(SB_SERVER))                                                            \
+    X(RADIO, radio, 14, SB_TYPE_BIT(SB_DISH))                                                                \
+    X(DISH, dish, 15, SB_TYPE_BIT(SB_RADIO))                                                                 \
     X(GATHER, gather, 16, SB_TYPE_BIT(SB_SCATTER))                                                           \
     X(SCATTER, scatter, 17, SB_TYPE_BIT(SB_GATHER))                                                          \
     X(PEER, peer, 19, SB_TYPE_BIT(SB_PEER))                                                                  \
@@ -119,7 +121,7 @@ typedef struct sb_session_events {
      * parsing, SB_EAGAIN stops after it (feed returns with *consumed < len), other errors end the session. */
     sb_err (*on_msg)(sb_session *s, sb_msg *msg);
     /* SUBSCRIBE or CANCEL in either form (command, or 0x01/0x00-led single frame), only when type is PUB or
-     * XPUB. Return values as for on_msg. */
+     * XPUB; JOIN or LEAVE when it is RADIO. Return values as for on_msg. */
     sb_err (*on_subscribe)(sb_session *s, const uint8_t *topic, size_t len, bool subscribe);
     /* A PONG for one of our PINGs came back: round trip in ns. */
     void (*on_rtt)(sb_session *s, uint64_t rtt);
@@ -164,8 +166,8 @@ size_t sb_session_output(sb_session *s, const uint8_t **out);
 /* The first n octets of the output were handed on. */
 void sb_session_sent(sb_session *s, size_t n);
 
-/* Queues SUBSCRIBE or CANCEL in the peer's dialect (command to 3.1, message to 3.0). Only after READY, else
- * SB_EFSM. */
+/* Queues SUBSCRIBE or CANCEL in the peer's dialect (command to 3.1, message to 3.0); of a DISH, JOIN or
+ * LEAVE. Only after READY, else SB_EFSM. */
 sb_err sb_session_subscribe(sb_session *s, const uint8_t *topic, size_t len, bool subscribe);
 
 /* When expire wants to be called next (ns); SB_NEVER (UINT64_MAX) if never. */

@@ -73,9 +73,10 @@ const char *sb_socket_last_endpoint(const sb_socket *sock);
 
 /* Sends. The message stays the caller's: its bytes are packed or referenced before the call returns. ROUTER
  * takes the first frame as the routing id, SERVER and PEER as a number (sb_msg_set_routing_id); REP and REQ
- * add their own envelope; of the draft types the body is one frame (SB_EINVAL). SB_EAGAIN: full or nobody
- * there yet (blocking types); wait for on_writable. SB_EHOSTUNREACH: ROUTER with router_mandatory, SERVER,
- * PEER. SB_EFSM: REQ/REP out of turn. SB_ENOTSUP: PULL and SUB cannot send. SB_EMSGSIZE, SB_ENOMEM. */
+ * add their own envelope; RADIO takes a group (sb_msg_set_group) and a frame, or both as two frames; what the
+ * other draft types send is one frame (SB_EINVAL). SB_EAGAIN: full or nobody there yet (blocking types); wait
+ * for on_writable. SB_EHOSTUNREACH: ROUTER with router_mandatory, SERVER, PEER. SB_EFSM: REQ/REP out of turn.
+ * SB_ENOTSUP: PULL and SUB cannot send. SB_EMSGSIZE, SB_ENOMEM. */
 sb_err sb_socket_send(sb_socket *sock, sb_msg *msg);
 /* The same for one frame of bytes. */
 sb_err sb_socket_send_bytes(sb_socket *sock, const void *data, size_t len);
@@ -96,6 +97,10 @@ void sb_socket_resume(sb_socket *sock);
 /* SUB and XSUB; refcounted. SB_ENOTSUP for other types, SB_ENOENT for an unsubscribe without subscribe. */
 sb_err sb_socket_subscribe(sb_socket *sock, const void *topic, size_t len);
 sb_err sb_socket_unsubscribe(sb_socket *sock, const void *topic, size_t len);
+/* DISH: exact groups of at most SB_GROUP_MAX octets, each joined once. SB_ENOTSUP for other types, SB_EINVAL,
+ * SB_EEXIST, SB_ENOENT. */
+sb_err sb_socket_join(sb_socket *sock, const void *group, size_t len);
+sb_err sb_socket_leave(sb_socket *sock, const void *group, size_t len);
 /* Answers to on_subscribe: the topic to use instead (from inside on_subscribe, before SB_VERDICT_REWRITE); or
  * the late answer to SB_VERDICT_LATER: DENY, ACCEPT, or REWRITE with `topic`. Harmless when the peer is gone.
  */

@@ -59,6 +59,16 @@ static void push_routing_id(lua_State *L, const sb_msg *msg)
         lua_pushnil(L);
 }
 
+static void push_group(lua_State *L, const sb_msg *msg)
+{
+    size_t len;
+    const void *group = sb_msg_group(msg, &len);
+    if (group != NULL)
+        lua_pushlstring(L, group, len);
+    else
+        lua_pushnil(L);
+}
+
 static int push_field(lua_State *L, int obj, sb__lmsg *um)
 {
     const char *key = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
@@ -66,6 +76,8 @@ static int push_field(lua_State *L, int obj, sb__lmsg *um)
         lua_getiuservalue(L, obj, 1);
     else if (strcmp(key, "envelope") == 0)
         sb__push_frames(L, um->msg, 0, um->msg->envelope);
+    else if (strcmp(key, "group") == 0)
+        push_group(L, um->msg);
     else if (strcmp(key, "routing_id") == 0)
         push_routing_id(L, um->msg);
     else
@@ -134,10 +146,18 @@ static void set_routing_id(lua_State *L, sb_msg *msg, int idx)
     check_edit(L, sb_msg_set_routing_id(msg, (uint32_t)id));
 }
 
+static void set_group(lua_State *L, sb_msg *msg, int idx)
+{
+    size_t len;
+    const char *group = luaL_checklstring(L, idx, &len);
+    luaL_argcheck(L, len <= SB_GROUP_MAX, idx, "a group has at most 255 octets");
+    check_edit(L, sb_msg_set_group(msg, group, len));
+}
+
 static const struct {
     const char *name;
     void (*set)(lua_State *L, sb_msg *msg, int idx);
-} settable[] = {{"envelope", set_envelope}, {"routing_id", set_routing_id}};
+} settable[] = {{"envelope", set_envelope}, {"group", set_group}, {"routing_id", set_routing_id}};
 
 static int set_field(lua_State *L)
 {

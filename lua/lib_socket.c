@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* Keys of a constructor's table that are no options. */
-static const char *const own_keys[] = {"name", "bind", "connect", "subscribe", "hops", NULL};
+static const char *const own_keys[] = {"name", "bind", "connect", "subscribe", "join", "hops", NULL};
 
 static bool is_own_key(const char *key)
 {
@@ -89,6 +89,13 @@ static sb_err subscribe_to(sb_socket *sock, const char *topic, size_t len, char 
     return sb_socket_subscribe(sock, topic, len);
 }
 
+static sb_err join_group(sb_socket *sock, const char *group, size_t len, char *err, size_t cap)
+{
+    (void)err;
+    (void)cap;
+    return sb_socket_join(sock, group, len);
+}
+
 static sb_err bind_to(sb_socket *sock, const char *endpoint, size_t len, char *err, size_t cap)
 {
     (void)len;
@@ -105,6 +112,7 @@ static sb_err apply_endpoints(lua_State *L, sb__lsock *ls, char *err, size_t cap
 {
     static const step steps[] = {
         {"subscribe", "a topic", subscribe_to},
+        {"join", "a group", join_group},
         {"bind", "an endpoint", bind_to},
         {"connect", "an endpoint", connect_to},
     };

@@ -36,6 +36,7 @@ local sb = {}
 ---@field name? string unique in the engine; used in logs and metrics
 ---@field bind? string|string[] endpoints: "tcp://*:5555", "ipc:///run/x", "inproc://name"
 ---@field connect? string|string[]
+---@field join? string|string[] DISH: groups
 ---@field hops? integer ROUTERs before this socket whose ids stand before the body; set by route and pipe
 ---@field routing_id? string identity announced to the peer; not NUL-led
 ---@field subscribe? string|string[] adds a subscription
@@ -118,6 +119,10 @@ sb.pair = sb.router
 sb.server = sb.router
 ---@type fun(options?: sb.SocketOptions): sb.Socket
 sb.client = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.radio = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.dish = sb.router
 ---@type fun(options?: sb.SocketOptions): sb.Socket
 sb.gather = sb.router
 ---@type fun(options?: sb.SocketOptions): sb.Socket
@@ -223,6 +228,7 @@ function Proxy:stop() end
 ---@field [integer] string body frames; set one, or append with msg[#msg + 1]
 ---@field peer sb.Peer? who it came from
 ---@field envelope string[] routing ids and delimiter before the body; can be set
+---@field group string? RADIO and DISH: the group it belongs to; can be set
 ---@field routing_id integer? SERVER and PEER: the number of who sent it, or whom it goes to; can be set
 local Message = {}
 ---Octets of frame i, or of the whole body; makes no string.
@@ -359,7 +365,7 @@ function Socket:pipe(to, fn) end
 ---@param fn fun(msg: sb.Message, peer: sb.Peer): sb.Sendable|sb.Token|nil, string?
 ---@return sb.Socket self
 function Socket:on_message(fn) end
----PUB and XPUB: may this peer have this topic? May wait; denied after 5 s.
+---PUB, XPUB and RADIO: may this peer have this topic? May wait; denied after 5 s.
 ---@param fn fun(topic: string, peer: sb.Peer): sb.Token|string|boolean, string?
 ---@return sb.Socket self
 function Socket:on_subscribe(fn) end
@@ -415,6 +421,17 @@ function Socket:subscribe(topic) end
 ---@return string? err
 ---@return sb.ErrorName? code
 function Socket:unsubscribe(topic) end
+---DISH: from now on the messages of this group, exactly.
+---@param group string at most 255 octets
+---@return true? ok
+---@return string? err
+---@return sb.ErrorName? code
+function Socket:join(group) end
+---@param group string
+---@return true? ok
+---@return string? err
+---@return sb.ErrorName? code
+function Socket:leave(group) end
 ---@param option string
 ---@param value string|number|boolean
 ---@return sb.Socket self

@@ -67,6 +67,22 @@ static int socket_unsubscribe(lua_State *L)
     return result(L, sb_socket_unsubscribe(ls->sock, topic, len), NULL);
 }
 
+static int socket_join(lua_State *L)
+{
+    size_t len;
+    sb__lsock *ls = sb__lsock_check(L, 1);
+    const char *group = luaL_checklstring(L, 2, &len);
+    return result(L, sb_socket_join(ls->sock, group, len), NULL);
+}
+
+static int socket_leave(lua_State *L)
+{
+    size_t len;
+    sb__lsock *ls = sb__lsock_check(L, 1);
+    const char *group = luaL_checklstring(L, 2, &len);
+    return result(L, sb_socket_leave(ls->sock, group, len), NULL);
+}
+
 /* ---- options ---- */
 
 static int socket_set(lua_State *L)
@@ -196,6 +212,8 @@ const luaL_Reg sb__socket_admin_methods[] = {
     {"disconnect", socket_disconnect},
     {"subscribe", socket_subscribe},
     {"unsubscribe", socket_unsubscribe},
+    {"join", socket_join},
+    {"leave", socket_leave},
     {"set", socket_set},
     {"get", socket_get},
     {"peers", socket_peers},

@@ -31,9 +31,9 @@ static int on_subscribe(lua_State *L)
 {
     sb__lsock *ls = sb__lsock_check(L, 1);
     check_function(L, 2);
-    if (ls->type != SB_PUB && ls->type != SB_XPUB)
+    if (ls->type != SB_PUB && ls->type != SB_XPUB && ls->type != SB_RADIO)
         return luaL_error(
-            L, "on_subscribe belongs to PUB and XPUB sockets, this is a %s", sb_type_name(ls->type));
+            L, "on_subscribe belongs to PUB, XPUB and RADIO sockets, this is a %s", sb_type_name(ls->type));
     set_function(L, &ls->on_subscribe, 2);
     sb__lsock_anchor(L, 1, ls);
     lua_settop(L, 1);

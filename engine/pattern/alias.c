@@ -56,10 +56,11 @@ void sb__alias_clear(sb_peer *peer)
     }
 }
 
-static const sb__alias *match(const sb_peer *peer, const sb_frame *topic)
+static const sb__alias *match(const sb_peer *peer, const sb_frame *topic, bool exact)
 {
     for (const sb__alias *a = peer->aliases; a != NULL; a = a->next)
-        if (topic->len >= a->given_len && memcmp(topic->data, given_of(a), a->given_len) == 0)
+        if ((exact ? topic->len == a->given_len : topic->len >= a->given_len) &&
+            memcmp(topic->data, given_of(a), a->given_len) == 0)
             return a;
     return NULL;
 }
@@ -77,9 +78,9 @@ static sb_err put_topic(const sb__alias *alias, const sb_frame *topic, sb_msg *o
     return err;
 }
 
-bool sb__alias_apply(const sb_peer *peer, const sb_msg *msg, sb_msg *out)
+bool sb__alias_apply(const sb_peer *peer, const sb_msg *msg, bool exact, sb_msg *out)
 {
-    const sb__alias *alias = msg->n > msg->envelope ? match(peer, sb_msg_frame(msg, 0)) : NULL;
+    const sb__alias *alias = msg->n > msg->envelope ? match(peer, sb_msg_frame(msg, 0), exact) : NULL;
     if (alias == NULL || put_topic(alias, sb_msg_frame(msg, 0), out) != SB_OK)
         return false;
     for (uint32_t i = msg->envelope + 1; i < msg->n; i++)

@@ -56,18 +56,18 @@ static const sb_msg *encode(const sb__fan *fan, const sb_msg *msg, encoded *e)
 }
 
 /* A peer whose subscription was rewritten gets the topic it asked for. */
-static sb_err push_alias(sb_peer *peer, const sb_msg *msg)
+static sb_err push_alias(const sb__fan *fan, sb_peer *peer, const sb_msg *msg)
 {
     sb_msg other;
     sb_msg_init(&other);
-    sb_err err = sb__pipe_push(peer, sb__alias_apply(peer, msg, &other) ? &other : msg);
+    sb_err err = sb__pipe_push(peer, sb__alias_apply(peer, msg, fan->exact, &other) ? &other : msg);
     sb_msg_finish(&other);
     return err;
 }
 
 static void push(sb__fan *fan, sb_peer *peer, const sb_msg *msg)
 {
-    sb_err err = peer->aliases == NULL ? sb__pipe_push(peer, msg) : push_alias(peer, msg);
+    sb_err err = peer->aliases == NULL ? sb__pipe_push(peer, msg) : push_alias(fan, peer, msg);
     if (err != SB_OK)
         fan->base.host->dropped(&fan->base, peer, err == SB_EAGAIN ? SB_DROP_HWM : SB_DROP_LOST);
 }
@@ -105,6 +105,20 @@ static sb_err visit_matching(sb__fan *fan, const sb_frame *topic, const sb_msg *
     return SB_OK;
 }
 
+/* Only who holds the whole topic. */
+static sb_err visit_exact(sb__fan *fan, const sb_frame *topic, const sb_msg *msg)
+{
+    const sb__topic_sub *subs;
+    uint32_t n;
+    sb__topic_cursor c = sb__topics_walk(&fan->topics, topic->data, topic->len);
+    fan->serial++;
+    while ((subs = sb__topics_next(&c, &n)) != NULL)
+        for (uint32_t i = 0; i < n && c.left == 0; i++)
+            if (visit(fan, subs[i].peer, msg) != SB_OK)
+                return SB_EAGAIN;
+    return SB_OK;
+}
+
 /* invert_matching: all connected peers but those that match. */
 static sb_err visit_others(sb__fan *fan, const sb_frame *topic, const sb_msg *msg)
 {
@@ -134,8 +148,9 @@ sb_err sb__fan_send(sb_pattern *pat, sb_msg *msg)
     if (msg->n <= msg->envelope)
         return SB_EINVAL;
     sb__envelope_view(&body, msg, msg->envelope);
-    sb_err (*each)(sb__fan *, const sb_frame *, const sb_msg *) =
-        pat->options->invert_matching ? visit_others : visit_matching;
+    sb_err (*each)(sb__fan *, const sb_frame *, const sb_msg *) = pat->options->invert_matching ? visit_others
+                                                                  : fan->exact                  ? visit_exact
+                                                                               : visit_matching;
     if (pat->options->xpub_nodrop && each(fan, &body.frames[0], NULL) != SB_OK)
         return SB_EAGAIN;
     const sb_msg *once = encode(fan, &body, &e);

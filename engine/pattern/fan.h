@@ -14,6 +14,7 @@ typedef struct sb__fan {
     uint64_t serial; /* of the message being sent; peer->mark */
     bool starved;    /* xpub_nodrop: a send met a full peer */
     bool tells;      /* XPUB: subscriptions are told to the application */
+    bool exact;      /* RADIO: the whole topic must match, not its beginning */
 } sb__fan;
 
 sb_err sb__fan_init(sb_pattern *pat);

@@ -29,6 +29,7 @@ typedef struct sb_pattern_impl {
     bool can_send, can_recv, can_subscribe;
     uint32_t ids;  /* of its own, in front of the body: 1 where the application addresses peers */
     bool balances; /* a full peer is passed over for another one */
+    bool groups;   /* subscribes to whole groups: sb_socket_join */
 
     /* All slots but init may be NULL; peer is never NULL. */
     sb_err (*init)(sb_pattern *pat);

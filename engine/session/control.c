@@ -70,6 +70,32 @@ static sb_err on_cancel(sb_session *s, sb__input *in, sb__cursor data)
     return on_topic(s, in, data, false);
 }
 
+static sb_err on_group(sb_session *s, sb__input *in, sb__cursor data, bool join)
+{
+    size_t len = sb__cursor_left(&data);
+    sb_err err;
+
+    if (s->type != SB_RADIO)
+        return SB_OK;
+    if (len > SB_GROUP_MAX)
+        return malformed(s, join ? "JOIN" : "LEAVE");
+    err = sb__control_subscribe(s, data.p, len, join);
+    if (err != SB_EAGAIN)
+        return err;
+    in->stop = true;
+    return SB_OK;
+}
+
+static sb_err on_join(sb_session *s, sb__input *in, sb__cursor data)
+{
+    return on_group(s, in, data, true);
+}
+
+static sb_err on_leave(sb_session *s, sb__input *in, sb__cursor data)
+{
+    return on_group(s, in, data, false);
+}
+
 static sb_err on_error(sb_session *s, sb__input *in, sb__cursor data)
 {
     (void)in;
@@ -159,14 +185,21 @@ static void put_topic_message(sb__bytes *out, const uint8_t *topic, size_t len, 
     sb__bytes_put(out, topic, len);
 }
 
+static sb__command_id topic_command(const sb_session *s, bool subscribe)
+{
+    if (s->type == SB_DISH)
+        return subscribe ? SB__COMMAND_JOIN : SB__COMMAND_LEAVE;
+    return subscribe ? SB__COMMAND_SUBSCRIBE : SB__COMMAND_CANCEL;
+}
+
 sb_err sb_session_subscribe(sb_session *s, const uint8_t *topic, size_t len, bool subscribe)
 {
     size_t before = sb__bytes_len(&s->out);
 
     if (s->state != SB_SESSION_READY)
         return SB_EFSM;
-    if (s->commands) {
-        sb__command_put(&s->out, subscribe ? SB__COMMAND_SUBSCRIBE : SB__COMMAND_CANCEL, len);
+    if (s->commands || s->type == SB_DISH) {
+        sb__command_put(&s->out, topic_command(s, subscribe), len);
         sb__bytes_put(&s->out, topic, len);
     } else {
         put_topic_message(&s->out, topic, len, subscribe);
@@ -184,6 +217,8 @@ static sb_err (*const actions[SB__COMMAND_COUNT])(sb_session *, sb__input *, sb_
     [SB__COMMAND_ERROR] = on_error,
     [SB__COMMAND_SUBSCRIBE] = on_subscribe,
     [SB__COMMAND_CANCEL] = on_cancel,
+    [SB__COMMAND_JOIN] = on_join,
+    [SB__COMMAND_LEAVE] = on_leave,
     [SB__COMMAND_PING] = on_ping,
     [SB__COMMAND_PONG] = on_pong,
 };

@@ -393,22 +393,32 @@ sb_err sb_socket_send_bytes(sb_socket *sock, const void *data, size_t len)
     return sb_socket_send(sock, &msg);
 }
 
-static sb_err subscribe(sb_socket *sock, const void *topic, size_t len, bool on)
+static sb_err subscribe(sb_socket *sock, const void *topic, size_t len, bool groups, bool on)
 {
     const sb_pattern_impl *impl = sock->pattern->impl;
-    if (impl->subscribe == NULL)
+    if (impl->subscribe == NULL || impl->groups != groups)
         return SB_ENOTSUP;
     return impl->subscribe(sock->pattern, topic, len, on);
 }
 
 sb_err sb_socket_subscribe(sb_socket *sock, const void *topic, size_t len)
 {
-    return subscribe(sock, topic, len, true);
+    return subscribe(sock, topic, len, false, true);
 }
 
 sb_err sb_socket_unsubscribe(sb_socket *sock, const void *topic, size_t len)
 {
-    return subscribe(sock, topic, len, false);
+    return subscribe(sock, topic, len, false, false);
+}
+
+sb_err sb_socket_join(sb_socket *sock, const void *group, size_t len)
+{
+    return subscribe(sock, group, len, true, true);
+}
+
+sb_err sb_socket_leave(sb_socket *sock, const void *group, size_t len)
+{
+    return subscribe(sock, group, len, true, false);
 }
 
 /* ---- what a socket is ---- */

@@ -100,6 +100,8 @@ static const struct name names[SB__COMMAND_COUNT] = {
     [SB__COMMAND_ERROR] = NAME("ERROR"),
     [SB__COMMAND_SUBSCRIBE] = NAME("SUBSCRIBE"),
     [SB__COMMAND_CANCEL] = NAME("CANCEL"),
+    [SB__COMMAND_JOIN] = NAME("JOIN"),
+    [SB__COMMAND_LEAVE] = NAME("LEAVE"),
     [SB__COMMAND_PING] = NAME("PING"),
     [SB__COMMAND_PONG] = NAME("PONG"),
 };

@@ -11,6 +11,8 @@ typedef enum sb__command_id {
     SB__COMMAND_ERROR,
     SB__COMMAND_SUBSCRIBE,
     SB__COMMAND_CANCEL,
+    SB__COMMAND_JOIN,
+    SB__COMMAND_LEAVE,
     SB__COMMAND_PING,
     SB__COMMAND_PONG,
     SB__COMMAND_COUNT

@@ -61,6 +61,11 @@ class NodeSocket:
         """With what is beside the frames: "routing_id", "group"."""
         return self.peer.ask("recv", self.name)
 
+    def poke(self):
+        """Calls it, so that it looks up from its work. True: always."""
+        self.peer.ask("poke", self.name)
+        return True
+
     def join(self, group):
         self.peer.ask("join", self.name, group.hex())
 

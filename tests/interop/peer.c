@@ -3,7 +3,7 @@
  *
  *   open NAME TYPE            opt NAME OPTION VALUE        close NAME
  *   bind NAME ENDPOINT        connect NAME ENDPOINT        unbind / disconnect NAME ENDPOINT
- *   subscribe NAME HEX        unsubscribe NAME HEX
+ *   subscribe NAME HEX        unsubscribe NAME HEX         join NAME HEX              leave NAME HEX
  *   send NAME MS HEX...       recv NAME MS                 (HEX "-" is an empty frame)
  *   blast NAME COUNT SIZE     sink NAME EVERY MS           (background: sequence numbers; EVERY > 0: pause
  * after so many) wait NAME MS              told when a blast is done sunk NAME                 how many a
@@ -316,18 +316,23 @@ static size_t unhex(char *text)
     return n;
 }
 
-static void cmd_subscribe(box *b, end *e, char **words)
-{
-    (void)b;
-    size_t n = unhex(words[2]);
-    answer_err(sb_socket_subscribe(e->sock, words[2], n), "subscribe");
-}
+static const struct {
+    const char *name;
+    sb_err (*run)(sb_socket *sock, const void *topic, size_t len);
+} topics[] = {
+    {"subscribe", sb_socket_subscribe},
+    {"unsubscribe", sb_socket_unsubscribe},
+    {"join", sb_socket_join},
+    {"leave", sb_socket_leave},
+};
 
-static void cmd_unsubscribe(box *b, end *e, char **words)
+static void cmd_topic(box *b, end *e, char **words)
 {
     (void)b;
-    size_t n = unhex(words[2]);
-    answer_err(sb_socket_unsubscribe(e->sock, words[2], n), "unsubscribe");
+    size_t n = unhex(words[2]), i = 0;
+    while (strcmp(topics[i].name, words[0]) != 0)
+        i++;
+    answer_err(topics[i].run(e->sock, words[2], n), words[0]);
 }
 
 static void cmd_send(box *b, end *e, char **words)
@@ -493,8 +498,10 @@ static const struct {
     {"connect", 3, true, cmd_connect},
     {"unbind", 3, true, cmd_unbind},
     {"disconnect", 3, true, cmd_disconnect},
-    {"subscribe", 3, true, cmd_subscribe},
-    {"unsubscribe", 3, true, cmd_unsubscribe},
+    {"subscribe", 3, true, cmd_topic},
+    {"unsubscribe", 3, true, cmd_topic},
+    {"join", 3, true, cmd_topic},
+    {"leave", 3, true, cmd_topic},
     {"send", 4, true, cmd_send},
     {"recv", 3, true, cmd_recv},
     {"blast", 4, true, cmd_blast},

@@ -157,6 +157,12 @@ class PeerSocket:
     def unsubscribe(self, topic):
         self.peer.ask(f"unsubscribe {self.name} {word(topic)}")
 
+    def join(self, group):
+        self.peer.ask(f"join {self.name} {word(group)}")
+
+    def leave(self, group):
+        self.peer.ask(f"leave {self.name} {word(group)}")
+
     def send(self, *frames, ms=5000):
         self.peer.ask(f"send {self.name} {ms * SLOW if ms else 0} " + " ".join(word(f) for f in frames), ms / 1000 + 10)
 

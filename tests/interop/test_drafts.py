@@ -57,7 +57,43 @@ def hear_peer(a, b):
         equal(b.recv(), [body], "to their PEER")
 
 
+def radio_ours(radio, dish):
+    dish.join(b"news")
+    until(lambda: dish.poke() and radio.stats()["subscriptions"] == 1, 5, "JOIN arrived")
+    for body in BODIES:
+        radio.send(b"newspaper", body)
+        radio.send(b"news", body)
+        got = dish.receive()
+        equal([bytes.fromhex(got["group"])] + [bytes.fromhex(f) for f in got["frames"]], [b"news", body], "heard")
+    dish.leave(b"news")
+    until(lambda: radio.stats()["subscriptions"] == 0, 5, "LEAVE arrived")
+
+
+def radio_theirs(dish, radio):
+    """libzmq's RADIO tells nobody that a JOIN came: send until one is heard."""
+    dish.join(b"news")
+
+    def there():
+        radio.send(b"probe", group="news")
+        try:
+            return dish.recv(20) == [b"news", b"probe"]
+        except Again:
+            return False
+    until(there, 5, "JOIN arrived")
+    for body in BODIES:
+        radio.send(body, group="newspaper")
+        radio.send(body, group="news")
+        until(lambda: dish.recv() == [b"news", body], 5, "heard")
+    dish.leave(b"news")
+    radio.send(b"after", group="news")
+    try:
+        raise AssertionError(dish.recv(300))
+    except Again:
+        pass
+
+
 PAIRS = [
+    ("RADIO", "DISH", radio_ours), ("DISH", "RADIO", radio_theirs),
     ("SERVER", "CLIENT", ask_ours), ("CLIENT", "SERVER", ask_theirs), ("GATHER", "SCATTER", gather),
     ("SCATTER", "GATHER", lambda a, b: gather(b, a)), ("CHANNEL", "CHANNEL", channel),
 ]

@@ -1,7 +1,7 @@
 -- Constructors, options, endpoints, events, counters.
 test("all types can be made", function()
   for _, t in ipairs { "pair", "pub", "sub", "req", "rep", "dealer", "router", "pull", "push", "xpub", "xsub",
-    "server", "client", "gather", "scatter", "peer", "channel" } do
+    "server", "client", "radio", "dish", "gather", "scatter", "peer", "channel" } do
     local s <close> = sb[t] {}
     eq(s.type, t:upper())
     eq(type(s.name), "string")
@@ -36,7 +36,7 @@ test("mistakes are told with line and suggestion", function()
   fails("'bind' is an endpoint or a list of them, not a number", function() sb.pull { bind = 5555 } end)
   fails("number 2 of the list is a number, not a string", function() sb.pull { bind = { "tcp://127.0.0.1:*", 7 } } end)
   fails("no fields to set", function() sb.pull().linger = 1 end)
-  fails("on_subscribe belongs to PUB and XPUB", function() sb.pull():on_subscribe(print) end)
+  fails("on_subscribe belongs to PUB, XPUB and RADIO", function() sb.pull():on_subscribe(print) end)
   fails("function expected", function() sb.pull():on_message(1) end)
   fails("table expected", function() sb.pull "tcp://127.0.0.1:1" end)
 end)

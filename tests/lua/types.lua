@@ -73,6 +73,33 @@ for _, how in ipairs { "tcp", "inproc" } do
     assert(b:send "fro")
     eq(a:recv(5)[1], "fro")
   end)
+
+  test("radio and dish over " .. how, function()
+    local radio <close> = sb.radio { bind = endpoint(how) }
+    local dish <close> = sb.dish { connect = radio.last_endpoint, join = { "news", "more" } }
+    eventually(function() return radio:stats().subscriptions == 2 end, "both groups")
+    assert(radio:send { "newspaper", "no" })
+    assert(radio:send { "news", "rain" })
+    local msg = dish:recv(5)
+    eq(msg.group, "news")
+    eq(msg[1], "rain")
+    eq(#msg, 1)
+    msg.group = "more"
+    msg[1] = "sun"
+    assert(radio:send(msg))
+    msg = dish:recv(5)
+    eq(msg.group, "more")
+    eq(msg[1], "sun")
+    assert(dish:leave "more")
+    local ok, err, code = dish:leave "more"
+    eq(code, "ENOENT")
+    ok, err, code = dish:join "news"
+    eq(code, "EEXIST")
+    ok, err, code = dish:join(("x"):rep(256))
+    eq(code, "EINVAL")
+    ok, err, code = radio:send "no group"
+    eq(code, "EINVAL")
+  end)
 end
 
 test("only sockets that address their peers send to one", function()

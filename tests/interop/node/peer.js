@@ -64,6 +64,10 @@ const commands = {
       group: meta.group === undefined ? undefined : Buffer.from(meta.group).toString("hex"),
     }
   },
+  // libzmq looks at what its I/O thread did only when it is called.
+  poke(name) {
+    return sockets.get(name).getInt32Option(15)
+  },
   join(name, group) {
     Socket.prototype.join.call(sockets.get(name), octets(group))
   },

@@ -175,6 +175,57 @@ static void test_a_server_routes_like_a_router(void **state)
     ear_clear(&ear_c);
 }
 
+static void test_radio_dish(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        two t;
+        two_open(&t, SB_RADIO, SB_DISH, ways[i]);
+        assert_int_equal(sb_socket_join(t.z, "news", 4), SB_OK);
+        assert_int_equal(sb_socket_subscribe(t.z, "news", 4), SB_ENOTSUP);
+        assert_int_equal(sb_socket_join(t.a, "news", 4), SB_ENOTSUP);
+        settle(&t.b);
+        assert_int_equal(send_frames(t.a, "news|rain"), SB_OK);
+        assert_int_equal(send_frames(t.a, "newspaper|no"), SB_OK);
+        settle(&t.b);
+        assert_int_equal(t.b_ear.n, 1);
+        expect_seen(&t.b_ear, 0, "rain");
+        assert_int_equal(sb_socket_leave(t.z, "news", 4), SB_OK);
+        settle(&t.b);
+        assert_int_equal(send_frames(t.a, "news|no"), SB_OK);
+        settle(&t.b);
+        assert_int_equal(t.b_ear.n, 1);
+        two_close(&t);
+    }
+}
+
+static sb_verdict answer_with_other(sb_handler *self, sb_socket *sock, sb_subscription *sub)
+{
+    (void)self, (void)sock;
+    if (sub->len == 4 && memcmp(sub->topic, "deny", 4) == 0)
+        return SB_VERDICT_DENY;
+    return sb_subscription_rewrite(sub, "real", 4) == SB_OK ? SB_VERDICT_REWRITE : SB_VERDICT_DENY;
+}
+
+static void test_a_radio_may_deny_and_rewrite_groups(void **state)
+{
+    (void)state;
+    two t;
+    two_open(&t, SB_RADIO, SB_DISH, ways[0]);
+    t.a_ear.base.on_subscribe = answer_with_other;
+    assert_int_equal(sb_socket_join(t.z, "deny", 4), SB_OK);
+    assert_int_equal(sb_socket_join(t.z, "nick", 4), SB_OK);
+    settle(&t.b);
+    assert_int_equal(send_frames(t.a, "deny|no"), SB_OK);
+    assert_int_equal(send_frames(t.a, "nick|no"), SB_OK);
+    assert_int_equal(send_frames(t.a, "real|yes"), SB_OK);
+    assert_int_equal(send_frames(t.a, "really|no"), SB_OK);
+    settle(&t.b);
+    assert_int_equal(t.b_ear.n, 1);
+    expect_seen(&t.b_ear, 0, "yes");
+    two_close(&t);
+}
+
 static void test_wrong_partners_are_refused(void **state)
 {
     (void)state;
@@ -199,6 +250,8 @@ int main(void)
         cmocka_unit_test(test_connect_peer_needs_a_peer_at_once),
         cmocka_unit_test(test_scatter_gather_and_channel),
         cmocka_unit_test(test_a_server_routes_like_a_router),
+        cmocka_unit_test(test_radio_dish),
+        cmocka_unit_test(test_a_radio_may_deny_and_rewrite_groups),
         cmocka_unit_test(test_wrong_partners_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
