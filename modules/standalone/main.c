@@ -22,6 +22,10 @@ static const command commands[] = {
                  "           [-o OPTION=VALUE] [-s TOPIC] [-v] [--backend NAME] TYPE ENDPOINT ...",
         .summary = "send lines of standard input as messages and print what comes, on any socket type",
         .main = cat_main},
+    {.name = "conform",
+        .usage = "[--type TYPE] [--patience TIME] ENDPOINT",
+        .summary = "play wire vectors against a ZMTP endpoint of that type (ROUTER) and print a table",
+        .main = conform_main},
 };
 #define NCOMMANDS (sizeof commands / sizeof *commands)
 
