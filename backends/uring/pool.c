@@ -13,7 +13,8 @@
 #define PLACES      256
 #define BUFFERS     64
 #define BUFFER_SIZE (64 * 1024)
-#define MAX_SPARE   64
+#define MAX_SPARE   (4 * 1024 * 1024) /* octets kept for reuse, of either size */
+#define LARGE_TIMES 4
 #define GROUP       0
 
 static void pool_unref(struct uring_pool *pool)
@@ -34,7 +35,7 @@ static void handle_release(sb_buf *base)
 {
     struct uring_buf *buf = (struct uring_buf *)base; /* base is the first member */
     struct uring_pool *pool = buf->pool;
-    if (!pool->open || pool->nspare >= MAX_SPARE) {
+    if (!pool->open || (pool->nspare + 1) * pool->size > MAX_SPARE) {
         buf_free(buf);
         return;
     }
@@ -55,9 +56,8 @@ static struct uring_buf *buf_create(struct uring_pool *pool)
     return buf;
 }
 
-struct uring_buf *sb__uring_buf_get(struct uring_loop *loop)
+static struct uring_buf *pool_get(struct uring_pool *pool)
 {
-    struct uring_pool *pool = loop->slots.pool;
     struct uring_buf *buf = STAILQ_FIRST(&pool->spare);
     if (buf != NULL) {
         STAILQ_REMOVE_HEAD(&pool->spare, next);
@@ -68,6 +68,16 @@ struct uring_buf *sb__uring_buf_get(struct uring_loop *loop)
     buf->base.refs = 1;
     buf->slot = SLOT_NONE;
     return buf;
+}
+
+struct uring_buf *sb__uring_buf_get(struct uring_loop *loop)
+{
+    return pool_get(loop->slots.pool);
+}
+
+struct uring_buf *sb__uring_buf_get_large(struct uring_loop *loop)
+{
+    return pool_get(loop->slots.large);
 }
 
 static void slot_put(struct uring_slots *slots, struct uring_buf *buf, unsigned slot)
@@ -186,8 +196,10 @@ sb_err sb__uring_slots_init(struct uring_loop *loop, const sb__uring_setup *setu
     slots->want = setup->buffers != 0 ? setup->buffers : BUFFERS;
     slots->failed = (setup->without & SB__URING_NO_BUF_RING) != 0;
     slots->bufs = calloc(slots->n, sizeof(struct uring_buf *));
-    slots->pool = pool_create(setup->buffer_size != 0 ? setup->buffer_size : BUFFER_SIZE);
-    return slots->bufs != NULL && slots->pool != NULL ? SB_OK : SB_ENOMEM;
+    size_t size = setup->buffer_size != 0 ? setup->buffer_size : BUFFER_SIZE;
+    slots->pool = pool_create(size);
+    slots->large = pool_create(LARGE_TIMES * size);
+    return slots->bufs != NULL && slots->pool != NULL && slots->large != NULL ? SB_OK : SB_ENOMEM;
 }
 
 static void pool_close(struct uring_pool *pool)
@@ -212,4 +224,6 @@ void sb__uring_slots_finish(struct uring_loop *loop)
         munmap(slots->ring, slots->ring_bytes);
     if (slots->pool != NULL)
         pool_close(slots->pool);
+    if (slots->large != NULL)
+        pool_close(slots->large);
 }

@@ -73,6 +73,7 @@ struct uring_pool {
 /* The loop's side: which buffer is in which slot of the kernel's buffer ring. */
 struct uring_slots {
     struct uring_pool *pool;
+    struct uring_pool *large;       /* for streams that fill whole buffers */
     struct io_uring_buf_ring *ring; /* NULL: not made yet, or not to be had */
     size_t ring_bytes;
     struct uring_buf **bufs; /* by slot; NULL: taken out */
@@ -96,7 +97,7 @@ struct uring_loop {
     size_t open; /* streams, listeners and watches: what keeps run() going */
     sb__resolver *resolver;
     sb_timer retry; /* buffers could not be had */
-    unsigned nbuffers;
+    unsigned nhot;  /* large buffers the kernel has */
     struct uring_slots slots;
     STAILQ_HEAD(, uring_op) unsent; /* found no room in the submission queue */
     STAILQ_HEAD(, uring_task) tasks;
@@ -140,6 +141,8 @@ void sb__uring_slots_grow(struct uring_loop *loop);
 struct uring_buf *sb__uring_buf_taken(struct uring_loop *loop, unsigned slot);
 /* A buffer outside the ring, or NULL. */
 struct uring_buf *sb__uring_buf_get(struct uring_loop *loop);
+/* The same, several times as large. */
+struct uring_buf *sb__uring_buf_get_large(struct uring_loop *loop);
 /* Drops our reference: the buffer goes back to its slot, or, if somebody keeps it, another one does. */
 void sb__uring_buf_done(struct uring_loop *loop, struct uring_buf *buf);
 /* Takes the buffer out of its slot for good, for the stream to hold; the slot gets another one. */

@@ -11,8 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How often one stream may fill a whole buffer before the others have their turn. */
+/* How often one stream may fill a whole buffer, and about how long that may take, before the others have
+ * their turn. */
 #define READS_PER_TURN 4
+#define READS_NS       80000
 
 struct sb__uv_stream {
     sb_stream base;
@@ -224,8 +226,9 @@ static bool is_reading(const struct sb__uv_stream *st)
 
 static void read_turn(struct sb__uv_stream *st)
 {
+    uint64_t begin = uv_hrtime();
     for (int i = 0; i < READS_PER_TURN && is_reading(st); i++)
-        if (!read_some(st))
+        if (!read_some(st) || uv_hrtime() - begin > READS_NS / 2)
             return;
 }
 

@@ -19,7 +19,7 @@
 /* Referenced pieces per message: r of them and the octets between make at most 2r + 1 spans. */
 #define REFS_MAX ((SB__QUEUE_IOV - 1) / 2)
 /* What runs of small messages may pin beyond their own size. */
-#define PIN_SLACK (128 * 1024)
+#define PIN_SLACK (256 * 1024)
 
 struct plan {
     uint32_t singles; /* frames encoded one by one; the rest is msg->wire */
@@ -38,6 +38,7 @@ static sb__span *span_at(const sb__queue *q, uint32_t i)
 static void close_tail(sb__queue *q)
 {
     q->limit = q->tail;
+    q->run_end = NULL;
 }
 
 static void drop_chunk(sb__queue *q)
@@ -58,6 +59,7 @@ static void release_span(sb__queue *q, sb__span *s)
 static void forget_all(sb__queue *q)
 {
     q->last = NULL;
+    q->run_end = NULL;
     q->head = 0;
     if (q->cap > SPANS_KEEP) {
         free(q->spans);
@@ -156,6 +158,7 @@ static void end_message(sb__queue *q)
     q->last->msgs++;
     q->msgs++;
     q->limit = q->last->own && !q->conflate ? q->wbuf->data + q->wbuf->cap : q->tail;
+    q->run_end = !q->last->own && !q->conflate ? q->last->p + q->last->len : NULL;
 }
 
 /* Pushing */
@@ -171,15 +174,8 @@ static bool worth_run(const sb__queue *q, const sb_msg *msg)
 {
     if (worth_reference(msg->wire_buf, msg->wire_len))
         return true;
-    return msg->wire_buf != NULL && msg->wire_len >= SB__QUEUE_RUN &&
+    return msg->wire_buf != NULL && (msg->wire_len >= SB__QUEUE_RUN || q->streak >= SB__QUEUE_STREAK) &&
            q->pinned + msg->wire_buf->cap <= PIN_SLACK + 2 * q->bytes;
-}
-
-static bool extends_run(const sb__queue *q, const sb_msg *msg)
-{
-    const sb__span *s = q->last;
-    return s != NULL && !s->own && msg->wire_first == 0 && msg->wire_len != 0 && s->buf == msg->wire_buf &&
-           s->p + s->len == msg->wire && s->whole == s->len;
 }
 
 static bool frame_refs(const struct plan *plan, const sb_frame *f)
@@ -245,17 +241,13 @@ sb_err sb__queue_append(sb__queue *q, const sb_msg *msg)
         sb__queue_clear_waiting(q);
     else if (sb__queue_full(q))
         return SB_EAGAIN;
-    if (extends_run(q, msg)) {
-        q->last->len += msg->wire_len;
-        sb__queue_charge(q, (int64_t)msg->wire_len);
-        end_message(q);
-        return SB_OK;
-    }
     struct plan plan = make_plan(q, msg);
     if (!reserve_spans(q, 2 * plan.refs + 1) || (plan.copied > 0 && !reserve_octets(q, plan.copied)))
         return SB_ENOMEM;
     write_message(q, msg, &plan);
     end_message(q);
+    q->streak = 0;
+    q->copied_end = plan.wire_ref || msg->wire_len == 0 ? NULL : msg->wire + msg->wire_len;
     return SB_OK;
 }
 

@@ -16,8 +16,9 @@
 #define SB__QUEUE_LARGE 4096
 #define SB__QUEUE_PIN   16
 /* A run of messages that lie behind each other in one buffer is referenced when its first message has this
- * size. */
-#define SB__QUEUE_RUN 1024
+ * size; one of smaller messages, after so many of them were copied. */
+#define SB__QUEUE_RUN    1024
+#define SB__QUEUE_STREAK 8
 /* No message takes more vectors than this: sb__queue_iov wants at least so many. */
 #define SB__QUEUE_IOV 32
 
@@ -55,11 +56,14 @@ typedef struct sb__queue {
     sb__budget *budget; /* shared with the engine's other queues; NULL = none */
     sb__pool *pool;     /* where full-size chunks come from; NULL = the heap */
     /* private */
-    uint8_t *tail;  /* where the next packed octets go, in wbuf */
-    uint8_t *limit; /* end of wbuf; equal to tail when the last span cannot simply grow */
-    sb__span *last; /* the last span, NULL = none */
-    sb_buf *wbuf;   /* the chunk being filled (own reference); a small one is kept when the queue is empty, so
-                       that a ping-pong does not allocate each time */
+    uint8_t *tail;             /* where the next packed octets go, in wbuf */
+    uint8_t *limit;            /* end of wbuf; equal to tail when the last span cannot simply grow */
+    sb__span *last;            /* the last span, NULL = none */
+    const uint8_t *run_end;    /* where a message that extends the last span's run begins; NULL = nowhere */
+    const uint8_t *copied_end; /* where the last copied message ended, at its source; compared only */
+    uint32_t streak;           /* messages copied that each began where the one before ended */
+    sb_buf *wbuf; /* the chunk being filled (own reference); a small one is kept when the queue is empty, so
+                     that a ping-pong does not allocate each time */
     sb__span *spans; /* ring, cap is a power of two */
     uint32_t cap, head, n;
     uint32_t chunk;  /* octets of the next chunk */
@@ -104,21 +108,42 @@ static inline bool sb__queue_low(const sb__queue *q)
 /* The slow half of sb__queue_push: all cases. */
 sb_err sb__queue_append(sb__queue *q, const sb_msg *msg);
 
-/* Packs a message at the end. SB_EAGAIN when full (nothing changed), SB_ENOMEM, SB_EINVAL for a message of no
- * frames. */
-static inline sb_err sb__queue_push(sb__queue *q, const sb_msg *msg)
+/* Messages of a run that is referenced: nothing is copied, the reference grows. */
+static inline bool sb__queue_extends(const sb__queue *q, const sb_msg *msg)
 {
-    size_t len = msg->wire_len;
-    if (len - 1 >= (size_t)(q->limit - q->tail) || len >= SB__QUEUE_RUN || msg->wire_first != 0 ||
-        sb__queue_full(q))
-        return sb__queue_append(q, msg);
-    memcpy(q->tail, msg->wire, len);
-    q->tail += len;
+    return msg->wire == q->run_end && msg->wire_len != 0 && msg->wire_first == 0 &&
+           msg->wire_buf == q->last->buf && !sb__queue_full(q);
+}
+
+static inline void sb__queue_count(sb__queue *q, size_t len)
+{
     q->last->len += len;
     q->last->whole = q->last->len;
     q->last->msgs++;
     sb__queue_charge(q, (int64_t)len);
     q->msgs++;
+}
+
+/* Packs a message at the end. SB_EAGAIN when full (nothing changed), SB_ENOMEM, SB_EINVAL for a message of no
+ * frames. */
+static inline sb_err sb__queue_push(sb__queue *q, const sb_msg *msg)
+{
+    size_t len = msg->wire_len;
+    if (sb__queue_extends(q, msg)) {
+        q->run_end += len;
+        sb__queue_count(q, len);
+        return SB_OK;
+    }
+    if (len - 1 >= (size_t)(q->limit - q->tail) || len >= SB__QUEUE_RUN || msg->wire_first != 0 ||
+        sb__queue_full(q))
+        return sb__queue_append(q, msg);
+    q->streak = msg->wire == q->copied_end ? q->streak + 1 : 0;
+    if (q->streak == SB__QUEUE_STREAK)
+        return sb__queue_append(q, msg);
+    memcpy(q->tail, msg->wire, len);
+    q->copied_end = msg->wire + len;
+    q->tail += len;
+    sb__queue_count(q, len);
     return SB_OK;
 }
 

@@ -6,8 +6,7 @@
 
 #include <stdlib.h>
 
-#define PUMP_BUDGET                                                                                          \
-    1024 /* messages per turn and socket out of queues, so that one socket does not hold the loop */
+#define PUMP_BUDGET 256   /* messages per round and socket out of queues: one must not hold the loop */
 #define EVENT_LIMIT 10000 /* subscription events nobody fetched */
 
 static sb_peer *fair_peer(sb_list_node *node)

@@ -4,9 +4,8 @@
 
 #include <stdlib.h>
 
-#define ROUNDS                                                                                               \
-    64 /* of input work per turn; what is left goes on in the next, so that the loop stays fair              \
-        */
+/* Of input work per turn; what is left goes on in the next, so that the loop stays fair. */
+#define ROUNDS 16
 
 static sb__task *task_of(sb_list_node *node)
 {

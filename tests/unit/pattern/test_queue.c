@@ -128,6 +128,26 @@ static void push_random(sb__queue *q, struct model *m)
     sb_buf_unref(wire);
 }
 
+/* Small messages as a relay has them: one behind the other in one buffer; now and then one is left out. */
+static void push_run(sb__queue *q, struct model *m)
+{
+    sb_buf *buf = random_buf(m, 8000);
+    uint8_t *at = buf->data;
+    for (uint32_t n = rnd(m, 40); n > 0; n--) {
+        sb_msg msg;
+        size_t len = rnd(m, 100);
+        at[0] = 0;
+        at[1] = (uint8_t)len;
+        sb_msg_init(&msg);
+        assert_int_equal(sb_msg_unpack(&msg, buf, at), 2 + len);
+        at += 2 + len;
+        if (rnd(m, 20) > 0 && sb__queue_push(q, &msg) == SB_OK)
+            model_push(m, &msg);
+        sb_msg_finish(&msg);
+    }
+    sb_buf_unref(buf);
+}
+
 static void check_peek(sb__queue *q, struct model *m)
 {
     sb_msg msg;
@@ -176,7 +196,10 @@ static void check_totals(const sb__queue *q, const struct model *m)
 
 static void step(sb__queue *q, struct model *m, struct iovec *iov, size_t *vectors)
 {
-    switch (rnd(m, 12)) {
+    switch (rnd(m, 13)) {
+    case 12:
+        push_run(q, m);
+        break;
     case 0:
         check_peek(q, m);
         break;
@@ -366,6 +389,31 @@ static void test_a_run_of_forwarded_messages_is_one_vector(void **state)
     sb__queue_finish(&q);
 }
 
+/* The first few are copied; then it is clear that they are a run, and the rest is one reference. */
+static void test_a_run_of_small_messages_is_copied_no_more(void **state)
+{
+    (void)state;
+    sb__queue q;
+    struct iovec iov[SB__QUEUE_IOV];
+    sb_buf *buf = sb_buf_create(65536);
+    memset(buf->data, 0, 65536);
+    sb__queue_init(&q, 0, 0);
+    for (size_t i = 0; i < 100; i++) {
+        buf->data[12 * i + 1] = 10;
+        sb_msg view = view_of(buf->data + 12 * i, 12, buf);
+        assert_int_equal(sb__queue_push(&q, &view), SB_OK);
+    }
+    assert_int_equal(sb__queue_iov(&q, iov, SB__QUEUE_IOV, 65536), 2);
+    assert_int_equal(iov[0].iov_len, 12 * SB__QUEUE_STREAK);
+    assert_ptr_equal(iov[1].iov_base, buf->data + iov[0].iov_len);
+    assert_int_equal(iov[0].iov_len + iov[1].iov_len, 1200);
+    assert_int_equal(q.flight_msgs, 100);
+    sb__queue_sent(&q);
+    assert_int_equal(buf->refs, 1);
+    sb_buf_unref(buf);
+    sb__queue_finish(&q);
+}
+
 static void test_conflate_keeps_the_last_message_only(void **state)
 {
     (void)state;
@@ -442,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_large_frames_are_referenced_not_copied),
         cmocka_unit_test(test_small_frames_do_not_pin_large_buffers),
         cmocka_unit_test(test_a_run_of_forwarded_messages_is_one_vector),
+        cmocka_unit_test(test_a_run_of_small_messages_is_copied_no_more),
         cmocka_unit_test(test_conflate_keeps_the_last_message_only),
         cmocka_unit_test(test_waiting_messages_move_and_the_flight_stays),
         cmocka_unit_test(test_a_message_of_no_frames_is_refused),
