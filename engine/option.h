@@ -36,10 +36,18 @@ typedef enum sb_opt {
     SB_OPT_XPUB_VERBOSE = 40,
     SB_OPT_IPV6 = 42,
     SB_OPT_MECHANISM = 43,
+    SB_OPT_PLAIN_SERVER = 44,
+    SB_OPT_PLAIN_USERNAME = 45,
+    SB_OPT_PLAIN_PASSWORD = 46,
+    SB_OPT_CURVE_SERVER = 47,
+    SB_OPT_CURVE_PUBLICKEY = 48,
+    SB_OPT_CURVE_SECRETKEY = 49,
+    SB_OPT_CURVE_SERVERKEY = 50,
     SB_OPT_PROBE_ROUTER = 51,
     SB_OPT_REQ_CORRELATE = 52,
     SB_OPT_REQ_RELAXED = 53,
     SB_OPT_CONFLATE = 54,
+    SB_OPT_ZAP_DOMAIN = 55,
     SB_OPT_ROUTER_HANDOVER = 56,
     SB_OPT_TOS = 57,
     SB_OPT_CONNECT_ROUTING_ID = 61,
@@ -55,6 +63,7 @@ typedef enum sb_opt {
     SB_OPT_CONNECT_TIMEOUT = 79,
     SB_OPT_TCP_MAXRT = 80,
     SB_OPT_BINDTODEVICE = 92,
+    SB_OPT_ZAP_ENFORCE_DOMAIN = 93,
     SB_OPT_SNDHWM_BYTES = 1000, /* octets per peer, 0 = no limit */
     SB_OPT_RCVHWM_BYTES,
     SB_OPT_MAX_FRAMES,
@@ -63,7 +72,9 @@ typedef enum sb_opt {
     SB_OPT_ON_FULL = 1100, /* an sb_on_full */
     SB_OPT_MESSAGE_TTL,
     SB_OPT_CONFLATE_KEY,
-    SB_OPT_CONFLATE_PREFIX
+    SB_OPT_CONFLATE_PREFIX,
+    SB_OPT_ALLOW_NULL = 1200, /* security and limits */
+    SB_OPT_AUTH_TIMEOUT
 } sb_opt;
 
 /* What happens to a message whose peer's queue is full (docs/overload.md). */
@@ -92,6 +103,7 @@ typedef struct sb_opt_row {
     int64_t def, min, max;
     uint32_t types; /* SB_TYPE_BIT()s that know it, 0 = all */
     bool settable, gettable;
+    bool secret;                /* wiped when it goes, never shown */
     const char *const *choices; /* SB_OPT_CHOICE: the names of 0 to max */
     const char *doc;            /* one line */
 } sb_opt_row;

@@ -4,6 +4,7 @@
 #define SB_SESSION_H
 
 #include "engine/msg.h"
+#include "engine/security.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -68,7 +69,11 @@ typedef struct sb_peer_info {
     uint32_t identity_len;
     const sb_property *props; /* all properties as received */
     uint32_t nprops;
-    const char *mechanism; /* "NULL" */
+    const char *mechanism;         /* "NULL" */
+    const char *user_id;           /* from whoever let it in, "" when nobody was asked */
+    const char *key;               /* CURVE server: the peer's long-term public key in Z85, else "" */
+    const sb_property *auth_props; /* from whoever let it in; what they name counts more than props */
+    uint32_t nauth_props;
 } sb_peer_info;
 
 /* What a session is told at the start; copied (strings too). All times in ns, 0 = off unless said otherwise.
@@ -77,7 +82,7 @@ typedef struct sb_session_config {
     sb_type type;
     const uint8_t *identity; /* announced by REQ, DEALER and ROUTER; may be NULL */
     uint32_t identity_len;
-    bool as_server;         /* accepted (true) or connected (false) */
+    sb_security security;   /* mechanisms, keys, passwords; all zero: NULL */
     uint64_t handshake_ivl; /* whole handshake, whatever trickles in (HANDSHAKE_IVL) */
     uint64_t heartbeat_ivl;
     uint64_t heartbeat_timeout;  /* 0 = heartbeat_ivl, as libzmq */
@@ -105,6 +110,8 @@ typedef enum sb_session_cause {
     SB_CAUSE_HEARTBEAT,     /* heartbeat timeout or TTL */
     SB_CAUSE_ERROR_COMMAND, /* the peer sent ERROR */
     SB_CAUSE_REFUSED,       /* the owner refused (on_ready) */
+    SB_CAUSE_AUTH,          /* name, password or key was not let in (here, or by the peer: its status) */
+    SB_CAUSE_CRYPTO,        /* a box, nonce, cookie or vouch that is not authentic */
     SB_CAUSE_COUNT
 } sb_session_cause;
 const char *sb_session_cause_name(sb_session_cause cause); /* "greeting", "peer_type", ... */
@@ -125,7 +132,21 @@ typedef struct sb_session_events {
     sb_err (*on_subscribe)(sb_session *s, const uint8_t *topic, size_t len, bool subscribe);
     /* A PONG for one of our PINGs came back: round trip in ns. */
     void (*on_rtt)(sb_session *s, uint64_t rtt);
+    /* May this peer come in? `info` is what it said of itself, NULL when that comes later (PLAIN). SB_OK: the
+     * answer will come with sb_session_answer, not from inside this call; until then no octet is taken.
+     * Anything else refuses for now (status 300). NULL slot: nobody is let in who would have to be asked
+     * about. */
+    sb_err (*on_auth)(sb_session *s, const sb_credentials *credentials, const sb_peer_info *info);
 } sb_session_events;
+
+/* The answer to on_auth; borrowed for the call. */
+typedef struct sb_session_verdict {
+    unsigned status;  /* ZAP's (RFC 27): 200 lets in, 300 closes silently, 400 and 500 are told to the peer */
+    const char *text; /* why not, for our own events; may be NULL */
+    const char *user_id;         /* may be NULL */
+    const sb_property *metadata; /* for sb_peer_info.auth_props */
+    uint32_t nmetadata;
+} sb_session_verdict;
 
 typedef enum sb_session_state {
     SB_SESSION_GREETING,
@@ -156,6 +177,9 @@ sb_session_cause sb_session_why(const sb_session *s, const char **detail);
 sb_err sb_session_feed(
     sb_session *s, sb_buf *buf, const uint8_t *data, size_t len, uint64_t now, size_t *consumed);
 
+/* Answers on_auth; then feed what was not taken. Errors as from feed. SB_EFSM when nothing was asked. */
+sb_err sb_session_answer(sb_session *s, const sb_session_verdict *verdict, uint64_t now);
+
 /* Octets of a message that has begun and is not whole: what is lost if the connection ends now. 0 inside a
  * command, and once the session is over. */
 size_t sb_session_unfinished(const sb_session *s);
@@ -178,8 +202,14 @@ sb_err sb_session_expire(sb_session *s, uint64_t now);
  * life. */
 void sb_session_touch(sb_session *s, uint64_t now);
 
-/* Whether packed messages (sb_msg_pack) may be written to the peer as they are (NULL mechanism). */
+/* Whether packed messages (sb_msg_pack) may be written to the peer as they are (NULL, PLAIN). */
 bool sb_session_passthrough(const sb_session *s);
+/* Otherwise: seals whole packed messages, which lie in the vectors as a queue gives them (a head never apart
+ * from itself, a body never split), into one new buffer. They must leave in the order in which they were
+ * sealed, behind the output that was there before. SB_ENOMEM, SB_EFSM when the session is over or its nonces
+ * are used up: close. */
+struct iovec;
+sb_err sb_session_seal(sb_session *s, const struct iovec *iov, size_t n, sb_buf **out);
 
 #ifdef __cplusplus
 }

@@ -2,6 +2,7 @@
 #ifndef SIGNALBOX_H
 #define SIGNALBOX_H
 
+#include "engine/auth.h"
 #include "engine/context.h"
 #include "engine/error.h"
 #include "engine/handler.h"
@@ -9,6 +10,7 @@
 #include "engine/msg.h"
 #include "engine/option.h"
 #include "engine/route.h"
+#include "engine/security.h"
 #include "engine/session.h"
 #include "engine/socket.h"
 

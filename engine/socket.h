@@ -130,7 +130,7 @@ const char *sb_peer_address(const sb_peer *peer);
 const void *sb_peer_routing_id(const sb_peer *peer, size_t *len);
 /* The same of SERVER's and PEER's peers as a number, for sb_msg_set_routing_id; 0 for others. */
 uint32_t sb_peer_number(const sb_peer *peer);
-const char *sb_peer_user_id(const sb_peer *peer); /* "" with NULL */
+const char *sb_peer_user_id(const sb_peer *peer); /* "" when nobody was asked about it */
 
 /* Why messages were not delivered. */
 typedef enum sb_drop {

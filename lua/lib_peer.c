@@ -19,13 +19,20 @@ static void set_string(lua_State *L, const char *key, const char *value)
     lua_setfield(L, -2, key);
 }
 
+static void set_properties(lua_State *L, const sb_property *props, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        lua_pushlstring(L, (const char *)props[i].value, props[i].value_len);
+        lua_setfield(L, -2, props[i].name);
+    }
+}
+
+/* What its authenticator says of a peer counts more than what it says itself. */
 static void push_metadata(lua_State *L, const sb_peer_info *info)
 {
-    lua_createtable(L, 0, (int)info->nprops);
-    for (uint32_t i = 0; i < info->nprops; i++) {
-        lua_pushlstring(L, (const char *)info->props[i].value, info->props[i].value_len);
-        lua_setfield(L, -2, info->props[i].name);
-    }
+    lua_createtable(L, 0, (int)(info->nprops + info->nauth_props));
+    set_properties(L, info->props, info->nprops);
+    set_properties(L, info->auth_props, info->nauth_props);
 }
 
 static void fill_info(lua_State *L, const sb_peer_info *info)
@@ -33,6 +40,7 @@ static void fill_info(lua_State *L, const sb_peer_info *info)
     const char *type = sb_type_name(info->type);
     set_string(L, "type", type != NULL ? type : "");
     set_string(L, "mechanism", info->mechanism);
+    set_string(L, "key", info->key);
     lua_pushlstring(L, (const char *)info->identity, info->identity_len);
     lua_setfield(L, -2, "identity");
     push_metadata(L, info);

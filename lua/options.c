@@ -58,7 +58,8 @@ const sb_opt_row *sb__option_check(lua_State *L, const char *key, const char *co
 
 static void wrong(lua_State *L, const sb_opt_row *row, int idx, const char *wanted)
 {
-    luaL_error(L, "option '%s': %s expected, got %s", row->name, wanted, luaL_tolstring(L, idx, NULL));
+    luaL_error(L, "option '%s': %s expected, got %s", row->name, wanted,
+        row->secret ? luaL_typename(L, idx) : luaL_tolstring(L, idx, NULL));
 }
 
 static int64_t ms_value(lua_State *L, const sb_opt_row *row, int idx)
@@ -117,8 +118,31 @@ static int64_t choice_value(lua_State *L, const sb_opt_row *row, int idx)
     return 0;
 }
 
+/* A list of keys becomes one string with blanks between them. */
+static const char *keys_value(lua_State *L, const sb_opt_row *row, int idx, size_t *len)
+{
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    for (lua_Integer i = 1; i <= luaL_len(L, idx) && i <= SB_CURVE_KEYS + 1; i++) {
+        uint8_t key[SB_CURVE_KEY];
+        char text[SB_CURVE_Z85 + 1];
+        size_t n = 0;
+        const char *one = lua_rawgeti(L, idx, i) == LUA_TSTRING ? lua_tolstring(L, -1, &n) : "";
+        if (!sb_curve_key(one, n, key))
+            luaL_error(L, "option '%s': key %I of the list is no key", row->name, i);
+        lua_pop(L, 1);
+        sb_z85_encode(key, sizeof key, text);
+        luaL_addstring(&b, text);
+        luaL_addchar(&b, ' ');
+    }
+    luaL_pushresult(&b);
+    return lua_tolstring(L, -1, len);
+}
+
 static const char *bytes_value(lua_State *L, const sb_opt_row *row, int idx, size_t *len)
 {
+    if (row->opt == SB_OPT_CURVE_SECRETKEY && lua_type(L, idx) == LUA_TTABLE)
+        return keys_value(L, row, idx, len);
     if (lua_type(L, idx) != LUA_TSTRING)
         wrong(L, row, idx, "a string");
     return lua_tolstring(L, idx, len);
@@ -135,8 +159,10 @@ void sb__option_set(lua_State *L, sb__lsock *ls, const char *key, int idx)
     if (row->types != 0 && (row->types & SB_TYPE_BIT(ls->type)) == 0)
         luaL_error(L, "option '%s' does not belong to a %s socket", key, sb_type_name(ls->type));
     if (row->kind == SB_OPT_BYTES) {
+        int top = lua_gettop(L);
         const char *data = bytes_value(L, row, idx, &len);
         code = sb_socket_set_bytes(ls->sock, row->opt, data, len, err, sizeof(err));
+        lua_settop(L, top);
     } else {
         int64_t v = row->kind == SB_OPT_MS       ? ms_value(L, row, idx)
                     : row->kind == SB_OPT_BOOL   ? bool_value(L, row, idx)

@@ -167,6 +167,7 @@ void sb_script_destroy(sb_script *s)
     if (s == NULL)
         return;
     s->toplevel = true; /* nothing runs any more */
+    sb__authenticate_finish(s);
     sb__timers_finish(s);
     sb__tasks_finish(s);
     sb__lsocks_finish(s);

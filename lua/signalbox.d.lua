@@ -61,6 +61,17 @@ local sb = {}
 ---@field immediate? boolean queue only to completed connections (default false)
 ---@field xpub_verbose? boolean pass duplicate subscriptions up (default false)
 ---@field ipv6? boolean resolve and bind IPv6 too (default false)
+---@field plain_server? boolean accept PLAIN clients; somebody must be asked about them (default false)
+---@field plain_username? string be a PLAIN client of this name
+---@field plain_password? string password of the PLAIN client
+---@field curve_server? boolean accept CURVE clients; needs curve_secretkey (default false)
+---@field curve_publickey? string our public key; only checked, the secret key tells it
+---@field curve_secretkey? string|string[] our secret key; a server may have several: a list, or in C Z85 with blanks between
+---@field curve_serverkey? string be a CURVE client of the server with this public key
+---@field zap_domain? string ask the authenticator about NULL peers too, and under this name
+---@field zap_enforce_domain? boolean a ZAP handler is asked only by sockets that have a zap_domain (default false)
+---@field allow_null? boolean accept NULL peers beside PLAIN and CURVE clients (default false)
+---@field auth_timeout? sb.Time how long an authenticator may take before its peer is turned away (default 5)
 ---@field mechanism? integer security mechanism in use: 0 is NULL (default 0)
 ---@field probe_router? boolean send an empty message to every new peer (default false)
 ---@field req_correlate? boolean number requests and match replies (default false)
@@ -179,6 +190,24 @@ function sb.exiting() end
 ---@param socket sb.Socket?
 function sb.dead_letter(socket) end
 
+---A peer that wants in. Unknown strings are "".
+---@class sb.AuthRequest
+---@field mechanism "NULL"|"PLAIN"|"CURVE"
+---@field domain string zap_domain of the socket
+---@field socket string name of the socket
+---@field address string IP address, "" for ipc
+---@field endpoint string the whole of it
+---@field identity string what it announced; "" with PLAIN, which says that later
+---@field username string PLAIN
+---@field password string PLAIN
+---@field key string CURVE: its public key in Z85
+---@field metadata table<string, string> what it says of itself; empty with PLAIN
+
+---Who may come in: asked about every accepted peer, whatever its mechanism. May wait, for at most the socket's auth_timeout.
+---Returns the user id, true or a table to let it in; nil, "reason" and a ZAP status (400; 300: try again later) to refuse. nil: nobody decides.
+---@param fn fun(request: sb.AuthRequest): string|boolean|{ user_id: string?, metadata: table<string, string>? }|nil, string?, integer?
+function sb.authenticate(fn) end
+
 ---Passes everything between two sockets, in C; a copy of all goes to capture.
 ---@param front sb.Socket
 ---@param back sb.Socket
@@ -261,12 +290,13 @@ function Message:frames() end
 ---@class sb.Peer
 ---@field id integer number of the connection, never used again
 ---@field address string
----@field user_id string "" without authentication
+---@field user_id string from sb.authenticate or a ZAP handler, else ""
+---@field key string CURVE servers: its public key in Z85, else ""
 ---@field identity string routing id it announced
 ---@field routing_id string|integer the id a ROUTER knows it by; of a SERVER or PEER its number
 ---@field type string socket type: "DEALER"
 ---@field mechanism string
----@field metadata table<string, string> properties of its handshake
+---@field metadata table<string, string> properties of its handshake, and over them those of whoever let it in
 ---@field socket sb.Socket
 ---@field connected boolean
 local Peer = {}

@@ -54,6 +54,9 @@ struct sb_script {
     sb_timer kick;                 /* runs the ready ones in a later turn */
     sb__lsock *resume;             /* sockets that were told "not now" while a handler ran */
 
+    sb_authenticator authenticator;
+    int authenticate; /* registry reference of its function */
+
     sb__lsock *sockets;
     sb__ltimer *timers;
     sb__lmetric *metrics;
@@ -124,6 +127,7 @@ void sb__open_timer(lua_State *L);
 void sb__open_log(lua_State *L);
 void sb__open_metrics(lua_State *L);
 void sb__open_proxy(lua_State *L);
+void sb__open_auth(lua_State *L);
 /* The module itself: pushes its table (lib_signalbox.c). */
 int sb__open_signalbox(lua_State *L);
 /* Libraries open to scripts and the guards around them; leaves nothing. */
@@ -137,6 +141,7 @@ int sb__open_json(lua_State *L);
 int sb__open_json_safe(lua_State *L);
 
 /* ---- teardown ---- */
+void sb__authenticate_finish(sb_script *s);
 void sb__timers_exiting(sb_script *s);
 void sb__timers_finish(sb_script *s);
 void sb__metrics_finish(sb_script *s);

@@ -74,6 +74,10 @@ struct sb__task {
         struct {
             sb__ltimer *timer;
         } tick;
+        struct {
+            uint64_t id;
+            int request; /* registry reference of its table */
+        } auth;
     } u;
 
     /* waiting */

@@ -15,6 +15,7 @@ libc6-dev
 libcmocka-dev
 liblua5.4-dev
 libseccomp-dev
+libsodium-dev
 liburing-dev
 libuv1-dev
 libzmq3-dev

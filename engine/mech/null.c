@@ -1,12 +1,19 @@
-/* NULL (RFC 37 "The NULL Security Mechanism"): both sides send READY at once. Place: behind
- * engine/mech/mech.h. */
+/* NULL (RFC 37 "The NULL Security Mechanism"): both sides send READY at once, except that a side which asks
+ * about its peers waits with its own until the answer. Place: behind engine/mech/mech.h. */
 #include "engine/mech/null.h"
 #include "engine/wire/command.h"
 
-static void null_start(sb__mech *m, sb__bytes *out)
+static void put_ready(sb__mech *m, sb__bytes *out)
 {
     sb__command_put(out, SB__COMMAND_READY, m->cfg->metadata_len);
     sb__bytes_put(out, m->cfg->metadata, m->cfg->metadata_len);
+}
+
+static sb__mech_step null_start(sb__mech *m, sb__bytes *out)
+{
+    if (!m->cfg->security.ask)
+        put_ready(m, out);
+    return SB__MECH_ON;
 }
 
 static sb__mech_step null_command(sb__mech *m, const uint8_t *body, size_t len, sb__bytes *out)
@@ -20,13 +27,22 @@ static sb__mech_step null_command(sb__mech *m, const uint8_t *body, size_t len, 
     if (id != SB__COMMAND_READY)
         return SB__MECH_UNEXPECTED;
     m->peer_metadata = data;
+    if (!m->cfg->security.ask)
+        return SB__MECH_DONE;
+    m->has_metadata = true;
+    m->credentials = (sb_credentials){.mechanism = SB_MECHANISM_NULL, .username = "", .password = ""};
+    return SB__MECH_ASK;
+}
+
+static sb__mech_step null_accept(sb__mech *m, sb__bytes *out)
+{
+    put_ready(m, out);
     return SB__MECH_DONE;
 }
 
 const sb__mech_impl sb__mech_null = {
-    .name = "NULL",
+    .id = SB_MECHANISM_NULL,
     .start = null_start,
     .command = null_command,
-    .encode = NULL, /* frames travel as they are */
-    .decode = NULL,
+    .accept = null_accept,
 };

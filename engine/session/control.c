@@ -102,11 +102,11 @@ static sb_err on_error(sb_session *s, sb__input *in, sb__cursor data)
     return sb__control_error(s, data);
 }
 
-static sb_err on_late_ready(sb_session *s, sb__input *in, sb__cursor data)
+static sb_err on_late(sb_session *s, sb__input *in, sb__cursor data)
 {
     (void)in;
     (void)data;
-    return sb__session_fail(s, SB_EPROTO, SB_CAUSE_FRAME, "READY after the handshake");
+    return sb__session_fail(s, SB_EPROTO, SB_CAUSE_FRAME, "command of the handshake after READY");
 }
 
 sb_err sb__control_subscribe(sb_session *s, const uint8_t *topic, size_t len, bool subscribe)
@@ -122,6 +122,12 @@ sb_err sb__control_subscribe(sb_session *s, const uint8_t *topic, size_t len, bo
     return sb__session_fail(s, err, SB_CAUSE_REFUSED, "%s", sb_strerror(err));
 }
 
+/* Before READY a ZAP status means that we were not let in (RFC 27, as libzmq sends it). */
+static bool is_status(const sb_session *s, const char *text)
+{
+    return s->state == SB_SESSION_HANDSHAKE && strlen(text) == 3 && strspn(text, "0123456789") == 3;
+}
+
 sb_err sb__control_error(sb_session *s, sb__cursor data)
 {
     const uint8_t *reason;
@@ -135,7 +141,8 @@ sb_err sb__control_error(sb_session *s, sb__cursor data)
     for (size_t i = 0; i < n; i++)
         text[i] = isprint(reason[i]) ? (char)reason[i] : '?'; /* goes to logs */
     text[n] = '\0';
-    return sb__session_fail(s, SB_EREFUSED, SB_CAUSE_ERROR_COMMAND, "peer says: %s", text);
+    return sb__session_fail(
+        s, SB_EREFUSED, is_status(s, text) ? SB_CAUSE_AUTH : SB_CAUSE_ERROR_COMMAND, "peer says: %s", text);
 }
 
 static sb_err (*const actions[SB__COMMAND_COUNT])(sb_session *, sb__input *, sb__cursor);
@@ -156,9 +163,9 @@ void sb__control_pong(sb_session *s)
 {
     if (!s->pong_due || s->pong_out)
         return;
-    sb__pong_put(&s->out, &s->pong);
+    sb__pong_put(sb__lane(s), &s->pong);
     s->pong_due = false;
-    s->pong_out = true;
+    s->pong_out = sb__lane_done(s) == SB_OK;
 }
 
 /* The context is the time, so that the PONG tells how long it took. One PING that was not read yet is enough.
@@ -170,8 +177,8 @@ void sb__control_ping(sb_session *s, uint64_t now)
     if (s->ping_out)
         return;
     sb__be64_put(ping.context, now);
-    sb__ping_put(&s->out, &ping);
-    s->ping_out = true;
+    sb__ping_put(sb__lane(s), &ping);
+    s->ping_out = sb__lane_done(s) == SB_OK;
     s->ping_time = now;
 }
 
@@ -194,26 +201,30 @@ static sb__command_id topic_command(const sb_session *s, bool subscribe)
 
 sb_err sb_session_subscribe(sb_session *s, const uint8_t *topic, size_t len, bool subscribe)
 {
-    size_t before = sb__bytes_len(&s->out);
+    sb__bytes *out = sb__lane(s);
+    size_t before = sb__bytes_len(out);
 
     if (s->state != SB_SESSION_READY)
         return SB_EFSM;
     if (s->commands || s->type == SB_DISH) {
-        sb__command_put(&s->out, topic_command(s, subscribe), len);
-        sb__bytes_put(&s->out, topic, len);
+        sb__command_put(out, topic_command(s, subscribe), len);
+        sb__bytes_put(out, topic, len);
     } else {
-        put_topic_message(&s->out, topic, len, subscribe);
+        put_topic_message(out, topic, len, subscribe);
     }
-    if (!s->out.failed)
-        return SB_OK;
-    sb__bytes_cut(&s->out, before);
-    s->out.failed = false;
+    if (!out->failed)
+        return sb__lane_done(s);
+    sb__bytes_cut(out, before);
+    out->failed = false;
     return SB_ENOMEM;
 }
 
 static sb_err (*const actions[SB__COMMAND_COUNT])(sb_session *, sb__input *, sb__cursor) = {
     [SB__COMMAND_UNKNOWN] = NULL, /* ignored, as libzmq does; the RFC is silent */
-    [SB__COMMAND_READY] = on_late_ready,
+    [SB__COMMAND_READY] = on_late,
+    [SB__COMMAND_HELLO] = on_late,
+    [SB__COMMAND_WELCOME] = on_late,
+    [SB__COMMAND_INITIATE] = on_late,
     [SB__COMMAND_ERROR] = on_error,
     [SB__COMMAND_SUBSCRIBE] = on_subscribe,
     [SB__COMMAND_CANCEL] = on_cancel,

@@ -334,7 +334,19 @@ sb_err sb__decode_feed(sb_session *s, sb__input *in)
 {
     sb_err err = SB_OK;
 
-    while (err == SB_OK && !in->stop && in->p < in->end) {
+    if (!s->secure)
+        err = sb__decode_clear(s, in);
+    if (err == SB_OK && s->secure && !in->stop)
+        err = sb__secure_feed(s, in);
+    return err;
+}
+
+sb_err sb__decode_clear(sb_session *s, sb__input *in)
+{
+    bool secure = s->secure;
+    sb_err err = SB_OK;
+
+    while (err == SB_OK && !in->stop && in->p < in->end && s->secure == secure) {
         if (s->part.buf != NULL) {
             err = part_feed(s, in);
             continue;

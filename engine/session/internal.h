@@ -7,6 +7,7 @@
 #include "engine/session.h"
 #include "engine/session/assembly.h"
 #include "engine/session/heartbeat.h"
+#include "engine/wire/metadata.h"
 #include "engine/wire/command.h"
 #include "engine/wire/greeting.h"
 
@@ -36,6 +37,7 @@ struct sb_session {
     sb_session_state state;
     bool publisher; /* PUB, XPUB: 0x00 and 0x01 are subscriptions */
     bool strict;
+    bool secure;        /* READY, and frames are boxes */
     uint32_t max_plain; /* frames of a message on the shortest way */
     uint64_t max_frame, max_message;
     uint32_t max_frames, max_topic, max_handshake;
@@ -43,7 +45,6 @@ struct sb_session {
     sb__unit part_unit;
 
     sb_type type;
-    bool as_server;
     sb__heartbeat beat;
     uint16_t ttl; /* ours, deciseconds */
     uint64_t handshake_end;
@@ -55,15 +56,26 @@ struct sb_session {
     bool pong_due;      /* and this one waits for it to go */
     sb__ping pong;
 
-    sb__mech mech;
+    sb__assembly box; /* the unfinished frame of a secure peer */
+    uint64_t box_want;
+    sb_buf *clear;  /* opened frames lie here; NULL between feeds */
+    sb__bytes lane; /* control commands before they are sealed */
+
+    sb__mech mech; /* impl is NULL while a server waits for the peer's choice */
     sb__mech_config mech_cfg;
+    void *secrets; /* what mech_cfg points into, until READY */
+    size_t secrets_len;
+    bool asking;                         /* on_auth waits for its answer */
     sb__bytes metadata;                  /* ours, encoded */
     uint8_t greeting[SB__GREETING_SIZE]; /* the peer's */
     uint8_t greeting_len, greeting_sent;
     bool commands; /* the peer speaks 3.1: subscriptions are commands */
     sb_peer_info peer;
     bool was_ready;    /* on_ready was called: `peer` may be shown */
+    bool peer_read;    /* its properties were looked at */
     void *peer_memory; /* what `peer` points into */
+    void *auth_memory; /* ... its user_id and auth_props */
+    char peer_key[SB_CURVE_Z85 + 1];
 
     sb_err err;
     sb_session_cause cause;
@@ -77,14 +89,38 @@ __attribute__((format(printf, 4, 5))) sb_err sb__session_fail(
 __attribute__((format(printf, 4, 5))) sb_err sb__session_refuse(
     sb_session *s, sb_err err, sb_session_cause cause, const char *format, ...);
 
-/* handshake.c: the peer's greeting octets; a whole command before READY. */
-sb_err sb__handshake_greeting(sb_session *s, sb__input *in);
-sb_err sb__handshake_command(sb_session *s, sb__input *in, const uint8_t *body, size_t len);
-/* Our READY properties out of the configuration. SB_EINVAL, SB_ENOMEM. */
-sb_err sb__handshake_metadata(sb_session *s, const sb_session_config *cfg);
+/* greeting.c: the peer's greeting octets; the first of ours. */
+sb_err sb__greeting_feed(sb_session *s, sb__input *in);
+void sb__greeting_begin(sb_session *s);
 
-/* peer.c: reads the peer's properties into s->peer. */
+/* handshake.c: a whole command before READY. */
+sb_err sb__handshake_command(sb_session *s, sb__input *in, const uint8_t *body, size_t len);
+sb_err sb__handshake_begin(sb_session *s);
+sb_err sb__handshake_answer(sb_session *s, const sb_session_verdict *verdict, uint64_t now);
+
+/* config.c: our READY properties and secrets out of the configuration. SB_EINVAL, SB_ENOMEM. */
+sb_err sb__config_read(sb_session *s, const sb_session_config *cfg);
+/* They are not needed any more. */
+void sb__config_forget(sb_session *s);
+
+/* peer.c: reads the peer's properties into s->peer; what its authenticator says of it. */
 sb_err sb__peer_read(sb_session *s, sb__cursor data);
+sb_err sb__peer_admit(sb_session *s, const sb_session_verdict *verdict);
+
+/* secure.c: boxes in; control commands that were put into s->lane out. */
+sb_err sb__secure_feed(sb_session *s, sb__input *in);
+sb_err sb__secure_lane(sb_session *s);
+void sb__secure_finish(sb_session *s);
+
+/* Where control commands are put; then call lane_done. */
+static inline sb__bytes *sb__lane(sb_session *s)
+{
+    return s->secure ? &s->lane : &s->out;
+}
+static inline sb_err sb__lane_done(sb_session *s)
+{
+    return s->secure ? sb__secure_lane(s) : SB_OK;
+}
 
 /* control.c: a whole command after READY; a subscription in either form; the peer's ERROR. */
 sb_err sb__control_command(sb_session *s, sb__input *in, const uint8_t *body, size_t len);
@@ -96,5 +132,7 @@ void sb__control_pong(sb_session *s);
 
 /* decode.c: frames, from the end of the greeting on. */
 sb_err sb__decode_feed(sb_session *s, sb__input *in);
+/* The same for frames in clear, whatever the mechanism. */
+sb_err sb__decode_clear(sb_session *s, sb__input *in);
 
 #endif

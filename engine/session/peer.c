@@ -8,6 +8,8 @@
 
 #define IDENTITY_MAX 255
 
+/* ---- copying ---- */
+
 /* First pass: shape, and what memory the copies take. */
 static bool measure(sb__cursor data, uint32_t *count, size_t *octets)
 {
@@ -59,8 +61,47 @@ static sb_err store(sb_session *s, sb__cursor data)
     s->peer_memory = props;
     s->peer.props = props;
     s->peer.nprops = count;
+    s->peer_read = true;
     return SB_OK;
 }
+
+/* ---- what its authenticator says ---- */
+
+static size_t admit_size(const sb_session_verdict *v)
+{
+    size_t size = v->nmetadata * sizeof(sb_property) + (v->user_id != NULL ? strlen(v->user_id) : 0) + 1;
+
+    for (uint32_t i = 0; i < v->nmetadata; i++)
+        size += strlen(v->metadata[i].name) + 1 + v->metadata[i].value_len + 1;
+    return size;
+}
+
+sb_err sb__peer_admit(sb_session *s, const sb_session_verdict *v)
+{
+    const char *user_id = v->user_id != NULL ? v->user_id : "";
+    sb_property *props = malloc(admit_size(v));
+    uint8_t *at;
+
+    if (props == NULL)
+        return sb__session_fail(s, SB_ENOMEM, SB_CAUSE_NONE, "out of memory");
+    at = (uint8_t *)(props + v->nmetadata);
+    for (uint32_t i = 0; i < v->nmetadata; i++) {
+        const sb_property *p = &v->metadata[i];
+
+        props[i] = (sb_property){.name = (char *)at, .value_len = p->value_len};
+        at = copy(at, (const uint8_t *)p->name, strlen(p->name));
+        props[i].value = at;
+        at = copy(at, p->value, p->value_len);
+    }
+    s->auth_memory = props;
+    s->peer.user_id = (char *)at;
+    copy(at, (const uint8_t *)user_id, strlen(user_id));
+    s->peer.auth_props = props;
+    s->peer.nauth_props = v->nmetadata;
+    return SB_OK;
+}
+
+/* ---- its own properties ---- */
 
 /* The one property of this name; *twice when there are several. */
 static const sb_property *find(const sb_session *s, const char *name, bool *twice)

@@ -37,25 +37,21 @@ static void set_limits(sb_session *s, const sb_session_config *cfg)
 
 static sb_err init(sb_session *s, const sb_session_config *cfg, uint64_t now)
 {
-    uint8_t ours[SB__GREETING_SIZE];
     sb_err err;
 
     s->type = cfg->type;
     s->publisher = cfg->type == SB_PUB || cfg->type == SB_XPUB;
-    s->as_server = cfg->as_server;
     s->strict = cfg->strict;
     s->ttl = ttl_of(cfg->heartbeat_ttl);
     s->handshake_end = later(now, cfg->handshake_ivl);
     set_limits(s, cfg);
     sb__heartbeat_init(&s->beat, cfg->heartbeat_ivl, cfg->heartbeat_timeout);
-    err = sb__handshake_metadata(s, cfg);
+    err = sb__config_read(s, cfg);
     if (err != SB_OK)
         return err;
-    sb__mech_init(&s->mech, sb__mech_find("NULL"), &s->mech_cfg);
-    s->peer.mechanism = s->mech.impl->name;
-    sb__greeting_put(ours, s->mech.impl->name, s->as_server);
-    sb__bytes_put(&s->out, ours, SB__GREETING_SIGNATURE);
-    s->greeting_sent = SB__GREETING_SIGNATURE;
+    s->peer.user_id = "";
+    s->peer.key = s->peer_key;
+    sb__greeting_begin(s);
     return s->out.failed ? SB_ENOMEM : SB_OK;
 }
 
@@ -86,10 +82,12 @@ void sb_session_destroy(sb_session *s)
     if (s == NULL)
         return;
     sb__mech_finish(&s->mech);
+    sb__config_forget(s);
+    sb__secure_finish(s);
     sb__assembly_finish(&s->part);
-    sb__bytes_finish(&s->metadata);
     sb__bytes_finish(&s->out);
     free(s->peer_memory);
+    free(s->auth_memory);
     free(s);
 }
 
@@ -110,7 +108,7 @@ const sb_peer_info *sb_session_peer(const sb_session *s)
 
 bool sb_session_passthrough(const sb_session *s)
 {
-    return s->mech.impl->encode == NULL;
+    return !s->secure;
 }
 
 /* ---- the end ---- */
@@ -148,9 +146,13 @@ sb_err sb__session_refuse(sb_session *s, sb_err err, sb_session_cause cause, con
 {
     va_list args;
 
+    bool silent = s->mech.impl != NULL && s->mech.impl->silent;
+
     va_start(args, format);
-    if (end(s, err, cause, format, args))
-        sb__error_put(&s->out, s->detail);
+    if (end(s, err, cause, format, args) && !silent) {
+        sb__error_put(sb__lane(s), s->detail);
+        sb__lane_done(s);
+    }
     va_end(args);
     return s->err;
 }
@@ -178,17 +180,34 @@ sb_err sb_session_feed(
     if (s->state == SB_SESSION_OVER)
         return s->err;
     sb__heartbeat_seen(&s->beat, now);
+    if (s->asking)
+        return SB_OK;
     if (s->state == SB_SESSION_GREETING)
-        err = sb__handshake_greeting(s, &in);
+        err = sb__greeting_feed(s, &in);
     if (err == SB_OK)
         err = sb__decode_feed(s, &in);
     *consumed = (size_t)(in.p - data);
     return check_output(s) == SB_OK ? err : s->err;
 }
 
+sb_err sb_session_answer(sb_session *s, const sb_session_verdict *verdict, uint64_t now)
+{
+    sb_err err;
+
+    if (s->state == SB_SESSION_OVER)
+        return s->err;
+    if (!s->asking)
+        return SB_EFSM;
+    s->asking = false;
+    err = sb__handshake_answer(s, verdict, now);
+    return check_output(s) == SB_OK ? err : s->err;
+}
+
 size_t sb_session_unfinished(const sb_session *s)
 {
-    return s->state == SB_SESSION_READY && !s->part_unit.command ? s->part.len : 0;
+    if (s->state != SB_SESSION_READY)
+        return 0;
+    return s->box.len + (s->part_unit.command ? 0 : s->part.len);
 }
 
 /* ---- bytes out ---- */

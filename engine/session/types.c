@@ -58,4 +58,6 @@ static const char *const causes[SB_CAUSE_COUNT] = {
     [SB_CAUSE_HEARTBEAT] = "heartbeat",
     [SB_CAUSE_ERROR_COMMAND] = "error_command",
     [SB_CAUSE_REFUSED] = "refused",
+    [SB_CAUSE_AUTH] = "auth",
+    [SB_CAUSE_CRYPTO] = "crypto",
 };

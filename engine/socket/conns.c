@@ -2,13 +2,20 @@
  * socket. Before: listener.c, dialer.c. After: transport/conn.c, monitor.c. */
 #include "engine/socket/internal.h"
 
+static sb_event_kind failed_kind(sb_session_cause cause)
+{
+    if (cause == SB_CAUSE_AUTH)
+        return SB_EVENT_HANDSHAKE_FAILED_AUTH;
+    return cause == SB_CAUSE_NONE || cause == SB_CAUSE_TIMEOUT ? SB_EVENT_HANDSHAKE_FAILED_NO_DETAIL
+                                                               : SB_EVENT_HANDSHAKE_FAILED_PROTOCOL;
+}
+
 void sb__conn_tell_end(sb_socket *sock, const sb__binding *b, sb__conn *conn, const sb__conn_end *end)
 {
     sb_event_kind kind = SB_EVENT_DISCONNECTED;
+    sb__auth_forget(conn);
     if (!end->was_ready) {
-        kind = end->cause == SB_CAUSE_NONE || end->cause == SB_CAUSE_TIMEOUT
-                   ? SB_EVENT_HANDSHAKE_FAILED_NO_DETAIL
-                   : SB_EVENT_HANDSHAKE_FAILED_PROTOCOL;
+        kind = failed_kind(end->cause);
         sock->handshake_failures[end->cause]++;
     }
     if (end->cause == SB_CAUSE_OVERSIZE && conn->peer != NULL)

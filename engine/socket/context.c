@@ -41,6 +41,7 @@ sb_err sb_engine_create(const sb_engine_config *cfg, char *err, size_t cap, sb_e
     engine->pool = sb__pool_create(POOL_KEEP); /* NULL: the queues take from the heap */
     sb_list_init(&engine->sockets);
     sb_list_init(&engine->shells);
+    sb_map_init(&engine->questions);
     sb__hub_init(&engine->hub, engine->loop, cfg->max_peers);
     sb__drain_init(engine);
     if (engine->notice[0] != '\0')
@@ -77,6 +78,7 @@ void sb_engine_destroy(sb_engine *engine)
     }
     sb__hub_finish(&engine->hub);
     sb__shells_finish(engine);
+    sb_map_finish(&engine->questions);
     sb__pool_destroy(engine->pool);
     if (engine->own_loop)
         sb_loop_destroy(engine->loop);

@@ -122,6 +122,7 @@ static const sb__conn_owner dialer_conns = {
     .ready = conn_ready,
     .message = sb__deliver,
     .subscribe = sb__subscribe_ask,
+    .auth = sb__auth_ask,
     .drained = sb__conn_all_sent,
     .gone = conn_gone,
     .closed = conn_closed,

@@ -171,7 +171,9 @@ static void side_init(channel *ch, side *s, side *other, sb_peer *peer)
         .minor = 1,
         .identity = id->data,
         .identity_len = (uint32_t)id->len,
-        .mechanism = "NULL"};
+        .mechanism = "NULL",
+        .user_id = "",
+        .key = ""};
     s->controls_end = &s->controls;
     sb__task_init(&s->move, move);
 }
@@ -323,6 +325,11 @@ static inproc *create(sb_socket *sock, const sb__endpoint *ep, const char *given
     sb_list_node_init(&ip->entry);
     sb__task_init(&ip->join, try_join);
     return ip;
+}
+
+bool sb__inproc_bound(sb_engine *engine, const char *name)
+{
+    return find_bind(&engine->hub, name) != NULL;
 }
 
 sb_err sb__inproc_bind(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap)

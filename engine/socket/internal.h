@@ -6,6 +6,7 @@
 #include "engine/base/map.h"
 #include "engine/pattern/pattern.h"
 #include "engine/pattern/pool.h"
+#include "engine/auth.h"
 #include "engine/socket.h"
 #include "engine/transport/conn.h"
 #include "engine/transport/endpoint.h"
@@ -24,6 +25,10 @@ struct sb_engine {
     sb__budget budget; /* what all peers' queues hold */
     bool aborting;     /* destroy: nobody waits for peers any more */
     sb_list shells;    /* closed sockets that route rows still name */
+    sb_authenticator *authenticator;
+    sb_map questions; /* peers that wait to be let in, by number (auth.c) */
+    sb_socket *zap;   /* asks a ZAP handler of the application (zap.c); NULL until it is needed */
+    sb_handler zap_handler;
     struct sb_drain *drain;
     sb_timer drain_timer;
     sb_drain_report drain_report;
@@ -154,6 +159,27 @@ sb_err sb__route_run(sb_socket *sock, sb_peer *peer, sb_msg *msg);
 bool sb__dead_letter_to(sb_socket *to, sb_socket *sock, sb_peer *peer, const sb_msg *msg, const char *reason,
     const char *where, sb_drop drop);
 
+/* security.c */
+/* Reads keys or a password as an option gives them into what is stored. SB_EINVAL with a reason in `err`. */
+sb_err sb__security_parse(
+    const sb_opt_row *row, const uint8_t *value, size_t len, sb__blob *out, char *err, size_t cap);
+/* The text of a stored public key: 40 characters, or none. */
+size_t sb__security_text(const sb__blob *key, char out[SB_CURVE_Z85 + 1]);
+bool sb__security_is_key(sb_opt opt);
+/* What is set must make sense together before a bind or connect. SB_EINVAL. */
+sb_err sb__security_check(const sb_socket *sock, char *err, size_t cap);
+void sb__security_config(const sb_socket *sock, bool accepted, sb_security *out);
+/* The strongest mechanism that this socket speaks. */
+sb_mechanism sb__security_mechanism(const sb_socket *sock);
+
+/* auth.c */
+sb_err sb__auth_ask(sb__conn *conn, const sb_credentials *credentials, const sb_peer_info *info);
+void sb__auth_forget(sb__conn *conn); /* it is gone: no answer is wanted any more */
+
+/* zap.c */
+bool sb__zap_bound(sb_engine *engine);
+sb_err sb__zap_ask(sb_socket *asking, const sb_auth_request *request, const sb_credentials *credentials);
+
 /* subscription.c */
 sb_err sb__subscribe_ask(sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
 void sb__subscriptions_forget(sb_peer *peer);
@@ -182,6 +208,7 @@ void sb__event_conn(sb_socket *sock, sb_event_kind kind, const sb__binding *b, c
 /* listener.c, dialer.c, inproc.c: one way to reach peers each */
 sb_err sb__listener_create(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
 sb_err sb__dialer_create(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
+bool sb__inproc_bound(sb_engine *engine, const char *name);
 sb_err sb__inproc_bind(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
 sb_err sb__inproc_connect(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
 /* What listener and dialer do alike: tell why a connection ended; end one that its socket closes (in order

@@ -70,6 +70,7 @@ static const sb__conn_owner listener_conns = {
     .ready = conn_ready,
     .message = sb__deliver,
     .subscribe = sb__subscribe_ask,
+    .auth = sb__auth_ask,
     .drained = sb__conn_all_sent,
     .gone = conn_gone,
     .closed = conn_closed,

@@ -48,6 +48,13 @@
         .gettable = get, .doc = text                                                                         \
     }
 
+#define SECRET(o, n, lo, hi, text)                                                                           \
+    {                                                                                                        \
+        .opt = o, .name = n, .kind = SB_OPT_BYTES, .min = lo, .max = hi, .settable = true, .secret = true,   \
+        .doc = text                                                                                          \
+    }
+#define KEYS (SB_CURVE_KEYS * (SB_CURVE_Z85 + 2)) /* characters of a list of keys, at most */
+
 static const char *const full_policies[] = {"default", "block", "drop_new", "drop_old", "disconnect"};
 
 /* min and max of a BYTES row are lengths. */
@@ -78,7 +85,29 @@ static const sb_opt_row table[] = {
     BOOL(SB_OPT_IMMEDIATE, "immediate", 0, 0, "queue only to completed connections"),
     BOOL(SB_OPT_XPUB_VERBOSE, "xpub_verbose", 0, BITS(SB_XPUB), "pass duplicate subscriptions up"),
     BOOL(SB_OPT_IPV6, "ipv6", 0, 0, "resolve and bind IPv6 too"),
-    INT(SB_OPT_MECHANISM, "mechanism", 0, 0, 0, 0, "security mechanism in use: 0 is NULL"),
+    {.opt = SB_OPT_MECHANISM,
+        .name = "mechanism",
+        .kind = SB_OPT_INT,
+        .gettable = true,
+        .doc = "the strongest mechanism set: 0 NULL, 1 PLAIN, 2 CURVE"},
+    BOOL(
+        SB_OPT_PLAIN_SERVER, "plain_server", 0, 0, "accept PLAIN clients; somebody must be asked about them"),
+    BYTES(SB_OPT_PLAIN_USERNAME, "plain_username", 0, 255, 0, true, true, "be a PLAIN client of this name"),
+    SECRET(SB_OPT_PLAIN_PASSWORD, "plain_password", 0, 255, "password of the PLAIN client"),
+    BOOL(SB_OPT_CURVE_SERVER, "curve_server", 0, 0, "accept CURVE clients; needs curve_secretkey"),
+    BYTES(SB_OPT_CURVE_PUBLICKEY, "curve_publickey", 32, 41, 0, true, true,
+        "our public key; only checked, the secret key tells it"),
+    SECRET(SB_OPT_CURVE_SECRETKEY, "curve_secretkey", 32, KEYS,
+        "our secret key; a server may have several: a list, or in C Z85 with blanks between"),
+    BYTES(SB_OPT_CURVE_SERVERKEY, "curve_serverkey", 32, 41, 0, true, true,
+        "be a CURVE client of the server with this public key"),
+    BYTES(SB_OPT_ZAP_DOMAIN, "zap_domain", 0, 255, 0, true, true,
+        "ask the authenticator about NULL peers too, and under this name"),
+    BOOL(SB_OPT_ZAP_ENFORCE_DOMAIN, "zap_enforce_domain", 0, 0,
+        "a ZAP handler is asked only by sockets that have a zap_domain"),
+    BOOL(SB_OPT_ALLOW_NULL, "allow_null", 0, 0, "accept NULL peers beside PLAIN and CURVE clients"),
+    MS(SB_OPT_AUTH_TIMEOUT, "auth_timeout", 5000, 1, FOREVER,
+        "how long an authenticator may take before its peer is turned away"),
     BOOL(SB_OPT_PROBE_ROUTER, "probe_router", 0, BITS(SB_REQ) | BITS(SB_DEALER) | BITS(SB_ROUTER),
         "send an empty message to every new peer"),
     BOOL(SB_OPT_REQ_CORRELATE, "req_correlate", 0, BITS(SB_REQ), "number requests and match replies"),

@@ -217,8 +217,7 @@ uint32_t sb_peer_number(const sb_peer *peer)
 
 const char *sb_peer_user_id(const sb_peer *peer)
 {
-    (void)peer;
-    return "";
+    return peer->info != NULL ? peer->info->user_id : "";
 }
 
 uint64_t sb_peer_rtt(const sb_peer *peer)

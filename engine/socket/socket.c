@@ -290,6 +290,8 @@ static sb_err reach_endpoint(
     if (sock->closing || sock->engine->drain != NULL)
         return say(err, cap, SB_ECLOSED, "the socket is closing");
     sb_err code = sb__endpoint_parse(endpoint, &ep, err, cap);
+    if (code == SB_OK)
+        code = sb__security_check(sock, err, cap);
     if (code != SB_OK)
         return code;
     return (ep.kind == SB__ENDPOINT_INPROC ? inproc : stream)(sock, &ep, endpoint, err, cap);

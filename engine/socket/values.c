@@ -53,6 +53,14 @@ static void publish(sb_socket *sock)
     p->connect_routing_id_len = id->len;
 }
 
+static void drop(const sb_opt_row *row, sb__blob *slot)
+{
+    if (row->secret && slot->data != NULL)
+        sb_wipe(slot->data, slot->len);
+    free(slot->data);
+    *slot = (sb__blob){NULL, 0};
+}
+
 void sb__opt_clear(sb_socket *sock, sb_opt opt)
 {
     sb__blob *slot = &sock->strings[index_of(opt)];
@@ -74,8 +82,10 @@ void sb__options_init(sb_socket *sock)
 
 void sb__options_finish(sb_socket *sock)
 {
-    for (size_t i = 0; i < SB__OPTIONS; i++)
-        free(sock->strings[i].data);
+    size_t n;
+    const sb_opt_row *table = sb_option_table(&n);
+    for (size_t i = 0; i < n; i++)
+        drop(&table[i], &sock->strings[i]);
 }
 
 static sb_err say(char *err, size_t cap, sb_err code, const char *fmt, const char *name, const char *more)
@@ -146,6 +156,18 @@ static sb_err check_bytes(const sb_opt_row *row, const uint8_t *value, size_t le
     return SB_OK;
 }
 
+static sb_err copy_bytes(const uint8_t *value, size_t len, sb__blob *out, char *err, size_t cap)
+{
+    uint8_t *copy = malloc(len + 1);
+    if (copy == NULL)
+        return say(err, cap, SB_ENOMEM, "%s%s", "out of memory", "");
+    if (len > 0)
+        memcpy(copy, value, len);
+    copy[len] = '\0';
+    *out = (sb__blob){copy, len};
+    return SB_OK;
+}
+
 sb_err sb_socket_set_bytes(sb_socket *sock, sb_opt opt, const void *value, size_t len, char *err, size_t cap)
 {
     const sb_opt_row *row = sb_option_get(opt);
@@ -158,14 +180,13 @@ sb_err sb_socket_set_bytes(sb_socket *sock, sb_opt opt, const void *value, size_
         return sb_socket_subscribe(sock, value, len);
     if (opt == SB_OPT_UNSUBSCRIBE)
         return sb_socket_unsubscribe(sock, value, len);
-    uint8_t *copy = malloc(len + 1);
-    if (copy == NULL)
-        return say(err, cap, SB_ENOMEM, "%s%s", "out of memory", "");
-    memcpy(copy, value, len);
-    copy[len] = '\0';
-    sb__blob *slot = &sock->strings[index_of(opt)];
-    free(slot->data);
-    *slot = (sb__blob){copy, len};
+    sb__blob *slot = &sock->strings[index_of(opt)], stored;
+    code = sb__security_is_key(opt) ? sb__security_parse(row, value, len, &stored, err, cap)
+                                    : copy_bytes(value, len, &stored, err, cap);
+    if (code != SB_OK)
+        return code;
+    drop(row, slot);
+    *slot = stored;
     publish(sock);
     if (sock->pattern->impl->option != NULL)
         sock->pattern->impl->option(sock->pattern, opt);
@@ -179,7 +200,9 @@ sb_err sb_socket_get_int(const sb_socket *sock, sb_opt opt, int64_t *value)
         return SB_EINVAL;
     if (row != NULL && (row->kind == SB_OPT_BYTES || !row->gettable))
         return SB_EINVAL;
-    *value = opt == SB_OPT_TYPE ? (int64_t)sock->type : sb__opt(sock, opt);
+    *value = opt == SB_OPT_TYPE        ? (int64_t)sock->type
+             : opt == SB_OPT_MECHANISM ? (int64_t)sb__security_mechanism(sock)
+                                       : sb__opt(sock, opt);
     return SB_OK;
 }
 
@@ -191,6 +214,9 @@ sb_err sb_socket_get_bytes(const sb_socket *sock, sb_opt opt, void *value, size_
     const char *last = sb_socket_last_endpoint(sock);
     sb__blob b =
         opt == SB_OPT_LAST_ENDPOINT ? (sb__blob){(uint8_t *)last, strlen(last)} : *sb__opt_bytes(sock, opt);
+    char key[SB_CURVE_Z85 + 1];
+    if (sb__security_is_key(opt))
+        b = (sb__blob){(uint8_t *)key, sb__security_text(&b, key)};
     *len = b.len;
     if (b.len > 0)
         memcpy(value, b.data, b.len < cap ? b.len : cap);
@@ -210,7 +236,6 @@ void sb__session_config(const sb_socket *sock, bool accepted, sb_session_config 
         .type = sock->type,
         .identity = id->data,
         .identity_len = (uint32_t)id->len,
-        .as_server = accepted,
         .handshake_ivl = ns(sock, SB_OPT_HANDSHAKE_IVL),
         .heartbeat_ivl = ns(sock, SB_OPT_HEARTBEAT_IVL),
         .heartbeat_timeout = ns(sock, SB_OPT_HEARTBEAT_TIMEOUT),
@@ -220,6 +245,7 @@ void sb__session_config(const sb_socket *sock, bool accepted, sb_session_config 
         .max_message = (uint64_t)sb__opt(sock, SB_OPT_MAX_MESSAGE),
         .strict = sb__opt(sock, SB_OPT_STRICT),
     };
+    sb__security_config(sock, accepted, &out->security);
 }
 
 void sb__sockopts(const sb_socket *sock, sb_sockopts *out)

@@ -11,6 +11,7 @@
 
 #define WRITE_BYTES  (512 * 1024)      /* about what one write carries */
 #define STAGED_BYTES (64 * 1024)       /* the same where messages may be replaced until they are written */
+#define SEAL_BYTES   (64 * 1024)       /* ... when it has to be sealed first */
 #define SMALL_REST   4096              /* a smaller rest is copied, so as not to pin a receive buffer */
 #define SHUT_TIMEOUT (1 * SB_NS_PER_S) /* how long the peer may take to end its side after we ended ours */
 
@@ -115,14 +116,30 @@ static size_t take_control(sb__conn *conn, struct iovec *iov)
     return 1;
 }
 
-static size_t gather(sb__conn *conn, struct iovec *iov)
+/* What the queue holds, in boxes; it stays in the queue until they are written. */
+static sb_err gather_sealed(sb__conn *conn, struct iovec *iov, size_t *n)
 {
-    size_t n = take_control(conn, iov);
-    if (conn->peer != NULL && conn->peer->out_stage != NULL && conn->peer->ready)
+    struct iovec clear[SB__WRITE_VECTORS];
+    size_t count = sb__queue_iov(&conn->peer->out, clear, SB__WRITE_VECTORS, SEAL_BYTES);
+    if (count == 0)
+        return SB_OK;
+    sb_err err = sb_session_seal(conn->session, clear, count, &conn->sealed);
+    if (err == SB_OK)
+        iov[(*n)++] = (struct iovec){.iov_base = conn->sealed->data, .iov_len = conn->sealed->cap};
+    return err;
+}
+
+static sb_err gather(sb__conn *conn, struct iovec *iov, size_t *n)
+{
+    *n = take_control(conn, iov);
+    if (conn->peer == NULL || !conn->peer->ready)
+        return SB_OK;
+    if (conn->peer->out_stage != NULL)
         sb__pipe_fill(conn->peer, STAGED_BYTES);
-    if (conn->peer != NULL && conn->peer->ready && sb_session_passthrough(conn->session))
-        n += sb__queue_iov(&conn->peer->out, iov + n, SB__WRITE_VECTORS - n, WRITE_BYTES);
-    return n;
+    if (!sb_session_passthrough(conn->session))
+        return gather_sealed(conn, iov, n);
+    *n += sb__queue_iov(&conn->peer->out, iov + *n, SB__WRITE_VECTORS - *n, WRITE_BYTES);
+    return SB_OK;
 }
 
 static void write_done(sb__conn *conn)
@@ -131,6 +148,8 @@ static void write_done(sb__conn *conn)
     conn->vectors = NULL;
     sb_buf_unref(conn->control);
     conn->control = NULL;
+    sb_buf_unref(conn->sealed);
+    conn->sealed = NULL;
     sb__queue_finish(&conn->flight);
 }
 
@@ -151,13 +170,16 @@ static void flush(sb__task *task)
         sb__conn_close(conn, SB_ENOMEM, "no memory for a write");
         return;
     }
-    size_t n = gather(conn, conn->vectors->iov);
+    size_t n;
+    sb_err err = gather(conn, conn->vectors->iov, &n);
     if (n > 0)
         SB_TRACE(14);
-    if (n > 0 && sb_stream_write(conn->stream, conn->vectors->iov, n) == SB_OK)
+    if (err == SB_OK && n > 0 && sb_stream_write(conn->stream, conn->vectors->iov, n) == SB_OK)
         return;
     write_done(conn);
-    if (n > 0)
+    if (err != SB_OK)
+        sb__conn_close(conn, err, "cannot seal what is queued");
+    else if (n > 0)
         sb__conn_close(conn, SB_EIO, "write failed");
     else if (conn->shutting)
         shut(conn);
@@ -345,6 +367,35 @@ static void on_timer(sb_timer *timer)
     rearm(conn);
 }
 
+/* ---- may the peer come in ---- */
+
+/* Nothing more is read until the answer. */
+static sb_err auth(sb_session *s, const sb_credentials *credentials, const sb_peer_info *info)
+{
+    sb__conn *conn = sb_session_data(s);
+    sb_err err = conn->owner->auth(conn, credentials, info);
+    conn->stalled = conn->stalled || err == SB_OK;
+    return err;
+}
+
+void sb__conn_answer(sb__conn *conn, const sb_session_verdict *verdict)
+{
+    const uint8_t *out;
+    if (conn->over || conn->shutting)
+        return;
+    sb_err err = sb_session_answer(conn->session, verdict, sb_loop_now(conn->hub->loop));
+    if (conn->over)
+        return;
+    if (err != SB_OK) {
+        session_failed(conn, err);
+        return;
+    }
+    if (sb_session_output(conn->session, &out) > 0)
+        sb__hub_output(conn->hub, &conn->flush);
+    rearm(conn);
+    sb__hub_input(conn->hub, &conn->feed);
+}
+
 /* ---- what the session tells ---- */
 
 static sb_err ready(sb_session *s, const sb_peer_info *info)
@@ -393,6 +444,7 @@ static const sb_session_events session_events = {
     .on_msg = message,
     .on_subscribe = subscribe,
     .on_rtt = rtt,
+    .on_auth = auth,
 };
 
 /* ---- what the pipe asks ---- */

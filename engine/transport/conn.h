@@ -26,6 +26,8 @@ typedef struct sb__conn_owner {
     /* A message from the peer; SB_EAGAIN: taken, but no more for now until link->input. */
     sb_err (*message)(sb_peer *peer, sb_msg *msg);
     sb_err (*subscribe)(sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
+    /* May the peer come in? SB_OK: the answer will come with sb__conn_answer, later. `info` may be NULL. */
+    sb_err (*auth)(sb__conn *conn, const sb_credentials *credentials, const sb_peer_info *info);
     /* All that was queued for the peer is with the kernel. */
     void (*drained)(sb_peer *peer);
     /* The connection is over; peer (may be NULL) no longer has a far side. The conn frees itself later. */
@@ -45,6 +47,7 @@ struct sb__conn {
     uint64_t id;
     char *address;     /* the other end's, owned */
     sb_list_node node; /* the owner's list */
+    void *asked;       /* the owner's: what waits for an answer about this peer */
 
     /* private */
     sb__task flush, feed;
@@ -53,6 +56,7 @@ struct sb__conn {
     const uint8_t *rest_data;
     size_t rest_len;
     sb_buf *control;      /* control octets in flight */
+    sb_buf *sealed;       /* messages in flight, sealed */
     sb__vectors *vectors; /* the write in flight, NULL: none */
     sb__queue flight;     /* keeps the memory of a write whose peer went away first */
     bool over;            /* gone was told */
@@ -76,6 +80,8 @@ sb_err sb__conn_create(sb__hub *hub, sb_stream *stream, const sb_session_config 
 void sb__conn_start(sb__conn *conn);
 /* Ends the connection now: tells gone (unless it was told), closes the stream. Idempotent. */
 void sb__conn_close(sb__conn *conn, sb_err err, const char *detail);
+/* Answers owner->auth; the connection goes on, or ends. Not from inside that call. */
+void sb__conn_answer(sb__conn *conn, const sb_session_verdict *verdict);
 /* Reads no more; what was read already is still handed on. */
 void sb__conn_quiet(sb__conn *conn);
 /* The gentle form for a socket that only receives: our side of the stream is ended once control octets are

@@ -104,4 +104,7 @@ static const struct name names[SB__COMMAND_COUNT] = {
     [SB__COMMAND_LEAVE] = NAME("LEAVE"),
     [SB__COMMAND_PING] = NAME("PING"),
     [SB__COMMAND_PONG] = NAME("PONG"),
+    [SB__COMMAND_HELLO] = NAME("HELLO"),
+    [SB__COMMAND_WELCOME] = NAME("WELCOME"),
+    [SB__COMMAND_INITIATE] = NAME("INITIATE"),
 };

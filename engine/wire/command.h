@@ -15,6 +15,9 @@ typedef enum sb__command_id {
     SB__COMMAND_LEAVE,
     SB__COMMAND_PING,
     SB__COMMAND_PONG,
+    SB__COMMAND_HELLO,
+    SB__COMMAND_WELCOME,
+    SB__COMMAND_INITIATE,
     SB__COMMAND_COUNT
 } sb__command_id;
 

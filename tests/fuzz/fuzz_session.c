@@ -62,7 +62,6 @@ static sb_session *open_session(story *st, uint8_t kind)
 {
     sb_session_config cfg = {
         .type = (sb_type)(kind % SB_TYPE_COUNT),
-        .as_server = (kind & 0x80) != 0,
         .strict = (kind & 0x40) != 0,
         .max_frame = (kind & 0x20) != 0 ? 300 : -1,
         .max_frames = 20,

@@ -8,15 +8,17 @@
  *   blast NAME COUNT SIZE     sink NAME EVERY MS           (background: sequence numbers; EVERY > 0: pause
  * after so many) wait NAME MS              told when a blast is done sunk NAME                 how many a
  * sink took and how many were out of order stats NAME   events NAME   peers NAME   backend   drain MS   quit
+ *   auth STATUS (peer_auth.h)
  */
 #include "engine/signalbox.h"
+#include "tests/interop/peer_auth.h"
+#include "tests/interop/peer_hex.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +47,7 @@ typedef struct end {
 
 typedef struct box {
     sb_host host; /* first member */
+    peer_auth auth;
     sb_engine *engine;
     sb_watch input;
     sb_drain drain;
@@ -300,22 +303,6 @@ static void cmd_disconnect(box *b, end *e, char **words)
     answer_err(sb_socket_disconnect(e->sock, words[2]), "disconnect");
 }
 
-static int nibble(char c)
-{
-    return c <= '9' ? c - '0' : c - 'a' + 10;
-}
-
-/* Decodes in place; returns the length. */
-static size_t unhex(char *text)
-{
-    size_t n = 0;
-    if (text[0] == '-')
-        return 0;
-    for (; text[2 * n] != '\0' && text[2 * n + 1] != '\0'; n++)
-        text[n] = (char)(nibble(text[2 * n]) << 4 | nibble(text[2 * n + 1]));
-    return n;
-}
-
 static const struct {
     const char *name;
     sb_err (*run)(sb_socket *sock, const void *topic, size_t len);
@@ -382,6 +369,13 @@ static void cmd_blast(box *b, end *e, char **words)
     blast(e);
 }
 
+static void cmd_auth(box *b, end *e, char **words)
+{
+    (void)e;
+    peer_auth_start(&b->auth, b->engine, (unsigned)strtoul(words[1], NULL, 10));
+    answer("ok");
+}
+
 static void cmd_wait(box *b, end *e, char **words)
 {
     (void)b;
@@ -419,10 +413,9 @@ static void cmd_stats(box *b, end *e, char **words)
     printf(" queued_in=%" PRIu64 " queued_out=%" PRIu64, s.queued_in_msgs, s.queued_out_msgs);
     for (int i = 0; i < SB_DROP_COUNT; i++)
         printf(" dropped_%s=%" PRIu64, sb_drop_name((sb_drop)i), s.dropped[i]);
-    uint64_t failures = 0;
-    for (int i = 0; i < SB_CAUSE_COUNT; i++)
-        failures += s.handshake_failures[i];
-    answer(" handshake_failures=%" PRIu64, failures);
+    for (int i = 1; i < SB_CAUSE_COUNT; i++)
+        s.handshake_failures[0] += s.handshake_failures[i];
+    answer(" handshake_failures=%" PRIu64, s.handshake_failures[0]);
 }
 
 static void cmd_events(box *b, end *e, char **words)
@@ -440,6 +433,8 @@ static bool print_peer(void *arg, sb_peer *peer)
     printf(" %s/", sb_peer_address(peer));
     for (size_t i = 0; i < n; i++)
         printf("%02x", id[i]);
+    if (sb_peer_user_id(peer)[0] != '\0')
+        printf("/%s", sb_peer_user_id(peer));
     return true;
 }
 
@@ -512,6 +507,7 @@ static const struct {
     {"events", 2, true, cmd_events},
     {"peers", 2, true, cmd_peers},
     {"close", 2, true, cmd_close},
+    {"auth", 2, false, cmd_auth},
     {"backend", 1, false, cmd_backend},
     {"drain", 2, false, cmd_drain},
     {"quit", 1, false, cmd_quit},

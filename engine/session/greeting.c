@@ -1,0 +1,123 @@
+/* The greeting, in stages, and the choice of the mechanism. Before: the stream's bytes. After: handshake.c.
+ */
+#include "engine/session/internal.h"
+
+#include <string.h>
+
+#define CHOSEN (SB__GREETING_SIGNATURE + 2 + SB__GREETING_MECHANISM) /* octets that tell the mechanism */
+
+static void choose(sb_session *s, sb_mechanism id)
+{
+    const sb_security *cfg = &s->mech_cfg.security;
+
+    sb__mech_init(&s->mech, sb__mech_get(id, cfg->server), &s->mech_cfg);
+    s->peer.mechanism = sb_mechanism_name(id);
+}
+
+static void greeting_put(const sb_session *s, uint8_t ours[SB__GREETING_SIZE])
+{
+    bool roles = s->mech.impl != NULL && s->mech.impl->id != SB_MECHANISM_NULL;
+
+    sb__greeting_put(
+        ours, s->mech.impl != NULL ? s->peer.mechanism : "", roles && s->mech_cfg.security.server);
+}
+
+void sb__greeting_begin(sb_session *s)
+{
+    uint32_t mechanisms = s->mech_cfg.security.mechanisms;
+    uint8_t ours[SB__GREETING_SIZE];
+
+    if ((mechanisms & (mechanisms - 1)) == 0)
+        choose(s, (sb_mechanism)__builtin_ctz(mechanisms));
+    greeting_put(s, ours);
+    sb__bytes_put(&s->out, ours, SB__GREETING_SIGNATURE);
+    s->greeting_sent = SB__GREETING_SIGNATURE;
+}
+
+/* Sends as much of ours as the peer has earned. A server of several mechanisms holds back what names one
+ * until the peer has named its own. */
+static void greeting_advance(sb_session *s)
+{
+    uint8_t ours[SB__GREETING_SIZE];
+    size_t stage = sb__greeting_stage(s->greeting_len);
+
+    if (s->mech.impl == NULL && stage > SB__GREETING_SIGNATURE + 2)
+        stage = SB__GREETING_SIGNATURE + 2;
+    if (stage <= s->greeting_sent)
+        return;
+    greeting_put(s, ours);
+    sb__bytes_put(&s->out, ours + s->greeting_sent, stage - s->greeting_sent);
+    s->greeting_sent = (uint8_t)stage;
+}
+
+/* Older versions know no mechanisms: a side that has one, or that asks about its peers, never speaks them. */
+static bool may_speak_old(const sb_session *s)
+{
+    const sb_security *cfg = &s->mech_cfg.security;
+
+    return cfg->mechanisms == SB_MECHANISM_BIT(SB_MECHANISM_NULL) && !cfg->ask;
+}
+
+/* Majors 0 and 1 are ZMTP 1.0 and 2.0; 2 has never been seen and, as libzmq does, counts as newer than ours.
+ */
+static sb_err greeting_revision(sb_session *s)
+{
+    uint8_t major = s->greeting[SB__GREETING_SIGNATURE];
+
+    if (s->greeting_len <= SB__GREETING_SIGNATURE || major >= 2)
+        return SB_OK;
+    return sb__session_fail(s, SB_EPROTO, SB_CAUSE_GREETING, "ZMTP %d.0 peer%s", major + 1,
+        may_speak_old(s) ? "" : ", which knows no security");
+}
+
+static sb_err greeting_mechanism(sb_session *s)
+{
+    char theirs[SB__GREETING_MECHANISM + 1] = {0};
+    sb_mechanism id;
+
+    if (s->greeting_len != CHOSEN)
+        return SB_OK;
+    memcpy(theirs, s->greeting + SB__GREETING_SIGNATURE + 2, SB__GREETING_MECHANISM);
+    if (sb__mech_match((uint8_t *)theirs, s->mech_cfg.security.mechanisms, &id)) {
+        if (s->mech.impl == NULL)
+            choose(s, id);
+        return SB_OK;
+    }
+    for (char *p = theirs; *p != '\0'; p++)
+        *p = *p > ' ' && *p <= '~' ? *p : '?'; /* goes to logs */
+    return sb__session_fail(s, SB_EMECHANISM, SB_CAUSE_MECHANISM, "peer's mechanism is \"%s\", not %s",
+        theirs, s->mech.impl != NULL ? s->peer.mechanism : "one of ours");
+}
+
+static sb_err greeting_done(sb_session *s)
+{
+    sb__greeting g;
+
+    sb__greeting_get(s->greeting, &g);
+    s->peer.major = g.major;
+    s->peer.minor = g.minor;
+    s->commands = g.major != 3 || g.minor >= 1;
+    s->state = SB_SESSION_HANDSHAKE;
+    return sb__handshake_begin(s);
+}
+
+sb_err sb__greeting_feed(sb_session *s, sb__input *in)
+{
+    sb__greeting_verdict verdict = SB__GREETING_MORE;
+    sb_err err = SB_OK;
+
+    while (err == SB_OK && verdict == SB__GREETING_MORE && in->p < in->end) {
+        s->greeting[s->greeting_len++] = *in->p++;
+        verdict = sb__greeting_check(s->greeting, s->greeting_len);
+        if (verdict == SB__GREETING_FOREIGN)
+            return sb__session_fail(s, SB_EPROTO, SB_CAUSE_GREETING, "not a ZMTP 3 greeting");
+        err = greeting_revision(s);
+        if (err == SB_OK)
+            err = greeting_mechanism(s);
+        if (err == SB_OK)
+            greeting_advance(s);
+    }
+    if (err == SB_OK && verdict == SB__GREETING_DONE)
+        err = greeting_done(s);
+    return err;
+}
