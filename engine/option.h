@@ -64,6 +64,10 @@ typedef enum sb_opt {
     SB_OPT_TCP_MAXRT = 80,
     SB_OPT_BINDTODEVICE = 92,
     SB_OPT_ZAP_ENFORCE_DOMAIN = 93,
+    SB_OPT_ROUTER_NOTIFY = 97,
+    SB_OPT_HELLO_MSG = 110,
+    SB_OPT_DISCONNECT_MSG = 111,
+    SB_OPT_HICCUP_MSG = 114,
     SB_OPT_SNDHWM_BYTES = 1000, /* octets per peer, 0 = no limit */
     SB_OPT_RCVHWM_BYTES,
     SB_OPT_MAX_FRAMES,

@@ -92,6 +92,10 @@ local sb = {}
 ---@field connect_timeout? sb.Time limit of a connect, 0: the kernel's (default 0)
 ---@field tcp_maxrt? sb.Time TCP_USER_TIMEOUT, 0: the kernel's (default 0)
 ---@field bindtodevice? string SO_BINDTODEVICE
+---@field router_notify? integer an empty message from a peer that came (1), went (2), or both (3) (default 0)
+---@field hello_msg? string sent first to every new peer
+---@field disconnect_msg? string comes from a peer that connected to us when it has gone
+---@field hiccup_msg? string comes from a peer we connect to when the connection is lost
 ---@field sndhwm_bytes? integer|string octets queued to a peer, 0: no limit (default 0)
 ---@field rcvhwm_bytes? integer|string octets queued from a peer, 0: no limit (default 0)
 ---@field max_frames? integer frames of one message (default 8192)

@@ -40,6 +40,7 @@ struct sb_peer {
     const sb_peer_info *info; /* NULL before the first handshake and after the connection went */
     bool ready;               /* handshake done and connection up */
     bool attached;            /* the pattern knows it */
+    bool dialed;              /* we connect to it */
 
     /* the pattern's */
     uint8_t *routing_id; /* ROUTER: how this peer is addressed; owned, may be NULL */

@@ -137,6 +137,10 @@ void sb__peer_down(sb_peer *peer, bool reconnects);
 void sb__peer_reap(sb_peer *peer);
 void sb__peer_drop(sb_peer *peer, sb_drop why, uint64_t n);
 
+/* notify.c: what a peer's coming and going says, to it and to the application */
+void sb__notify_up(sb_peer *peer);
+void sb__notify_down(sb_peer *peer);
+
 /* deliver.c */
 sb_err sb__deliver(sb_peer *peer, sb_msg *msg);
 void sb__deliver_init(sb_socket *sock);

@@ -12,9 +12,10 @@
 #define RECEIVERS   (SUBSCRIBERS | BITS(SB_PULL) | BITS(SB_GATHER))
 #define BALANCERS                                                                                            \
     (BITS(SB_PUSH) | BITS(SB_DEALER) | BITS(SB_PAIR) | BITS(SB_CLIENT) | BITS(SB_SCATTER) | BITS(SB_CHANNEL))
-#define SENDERS (PUBLISHERS | BALANCERS | BITS(SB_ROUTER))
-#define KEYED   ((SENDERS | RECEIVERS) & ~BITS(SB_ROUTER))
-#define FOREVER INT32_MAX
+#define SENDERS  (PUBLISHERS | BALANCERS | BITS(SB_ROUTER))
+#define KEYED    ((SENDERS | RECEIVERS) & ~BITS(SB_ROUTER))
+#define GREETERS (BITS(SB_DEALER) | BITS(SB_ROUTER) | BITS(SB_CLIENT) | BITS(SB_SERVER) | BITS(SB_PEER))
+#define FOREVER  INT32_MAX
 #define INT(o, n, d, lo, hi, t, text)                                                                        \
     {                                                                                                        \
         .opt = o, .name = n, .kind = SB_OPT_INT, .def = d, .min = lo, .max = hi, .types = t,                 \
@@ -135,6 +136,14 @@ static const sb_opt_row table[] = {
     MS(SB_OPT_CONNECT_TIMEOUT, "connect_timeout", 0, 0, FOREVER, "limit of a connect, 0: the kernel's"),
     MS(SB_OPT_TCP_MAXRT, "tcp_maxrt", 0, 0, FOREVER, "TCP_USER_TIMEOUT, 0: the kernel's"),
     BYTES(SB_OPT_BINDTODEVICE, "bindtodevice", 0, 15, 0, true, true, "SO_BINDTODEVICE"),
+    INT(SB_OPT_ROUTER_NOTIFY, "router_notify", 0, 0, 3, ROUTERS,
+        "an empty message from a peer that came (1), went (2), or both (3)"),
+    BYTES(SB_OPT_HELLO_MSG, "hello_msg", 0, 65536, GREETERS, true, true, "sent first to every new peer"),
+    BYTES(SB_OPT_DISCONNECT_MSG, "disconnect_msg", 0, 65536,
+        BITS(SB_ROUTER) | BITS(SB_SERVER) | BITS(SB_PEER), true, true,
+        "comes from a peer that connected to us when it has gone"),
+    BYTES(SB_OPT_HICCUP_MSG, "hiccup_msg", 0, 65536, BITS(SB_DEALER) | BITS(SB_CLIENT) | BITS(SB_PEER), true,
+        true, "comes from a peer we connect to when the connection is lost"),
     SIZE(SB_OPT_SNDHWM_BYTES, "sndhwm_bytes", 0, 0, INT64_MAX, "octets queued to a peer, 0: no limit"),
     SIZE(SB_OPT_RCVHWM_BYTES, "rcvhwm_bytes", 0, 0, INT64_MAX, "octets queued from a peer, 0: no limit"),
     INT(SB_OPT_MAX_FRAMES, "max_frames", 8192, 1, INT32_MAX, 0, "frames of one message"),

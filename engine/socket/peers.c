@@ -67,11 +67,13 @@ sb_err sb__peer_up(sb_peer *peer, sb__conn *conn, const sb_peer_info *info)
     if (err == SB_OK && impl->ready != NULL)
         err = impl->ready(peer->pattern, peer);
     peer->ready = err == SB_OK;
-    if (peer->ready)
-        peer->socket->npeers++;
-    else
+    if (!peer->ready) {
         peer->link_data = NULL;
-    return err;
+        return err;
+    }
+    peer->socket->npeers++;
+    sb__notify_up(peer);
+    return SB_OK;
 }
 
 void sb__peer_drop(sb_peer *peer, sb_drop why, uint64_t n)
@@ -92,8 +94,10 @@ void sb__peer_down(sb_peer *peer, bool reconnects)
 {
     const sb_pattern_impl *impl = peer->pattern->impl;
     sb__peer_drop(peer, SB_DROP_LOST, sb__queue_lost(&peer->out));
-    if (peer->ready)
+    if (peer->ready) {
         peer->socket->npeers--;
+        sb__notify_down(peer);
+    }
     peer->ready = false;
     peer->link_data = NULL;
     peer->info = NULL;

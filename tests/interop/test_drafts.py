@@ -120,6 +120,60 @@ def test_PEER_hears_PEER(bench):
         hear_peer(a, b)
 
 
+def test_their_hello_opens_a_PEER(bench):
+    """The package cannot address a PEER's peers; its hello does."""
+    a = bench.peer().socket("PEER")
+    b = bench.node().socket("PEER", hello_msg=b"hello")
+    b.connect(a.bind("tcp://127.0.0.1:*"))
+    number, body = a.recv()
+    equal([body], [b"hello"], "their hello")
+    a.send(number, b"hello yourself")
+    equal(b.recv(), [b"hello yourself"], "our answer")
+
+
+def test_our_hello_comes_first(bench):
+    a = bench.peer().socket("CLIENT", hello_msg="hello")
+    b = bench.node().socket("SERVER")
+    endpoint = b.bind("tcp://127.0.0.1:*")
+    a.connect(endpoint)
+    a.send(b"then this")
+    equal([b.recv(), b.recv()], [[b"hello"], [b"then this"]], "in order")
+
+
+def test_we_hear_of_their_end(bench):
+    a = bench.peer().socket("SERVER", disconnect_msg="gone")
+    b = bench.node().socket("CLIENT")
+    b.connect(a.bind("tcp://127.0.0.1:*"))
+    b.send(b"here")
+    number = a.recv()[0]
+    b.close()
+    equal(a.recv(), [number, b"gone"], "their end")
+
+
+def test_they_hear_of_our_end(bench):
+    a = bench.peer().socket("CLIENT")
+    b = bench.node().socket("SERVER", disconnect_msg=b"gone", hello_msg=b"hello")
+    a.connect(b.bind("tcp://127.0.0.1:*"))
+    equal(a.recv(), [b"hello"], "their hello")
+    a.close()
+    equal(b.recv(), [b"gone"], "our end")
+
+
+def test_router_notices_both_ways(bench):
+    a = bench.peer().socket("ROUTER", router_notify=3)
+    b = bench.node().socket("DEALER", routing_id=b"theirs")
+    b.connect(a.bind("tcp://127.0.0.1:*"))
+    equal(a.recv(), [b"theirs", b""], "came")
+    b.close()
+    equal(a.recv(), [b"theirs", b""], "went")
+    c = bench.peer().socket("DEALER", routing_id="ours")
+    d = bench.node().socket("ROUTER", router_notify=3)
+    c.connect(d.bind("tcp://127.0.0.1:*"))
+    equal(d.recv(), [b"ours", b""], "came")
+    c.close()
+    equal(d.recv(), [b"ours", b""], "went")
+
+
 def test_two_clients_are_told_apart(bench):
     server = bench.peer().socket("SERVER")
     endpoint = server.bind("tcp://127.0.0.1:*")
