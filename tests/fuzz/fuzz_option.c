@@ -31,12 +31,19 @@ static void set_number(sb_socket *sock, const sb_opt_row *row, fuzz_input *in)
     FUZZ_CHECK(!row->gettable || (sb_socket_get_int(sock, row->opt, &back) == SB_OK && back == value));
 }
 
+/* A key is shown as text, however it was given. */
+static bool shown_as_given(const sb_opt_row *row)
+{
+    return row->gettable && row->opt != SB_OPT_CURVE_PUBLICKEY && row->opt != SB_OPT_CURVE_SERVERKEY;
+}
+
 static void set_octets(sb_socket *sock, const sb_opt_row *row, fuzz_input *in)
 {
     char err[256] = "", back[600];
     size_t len, got;
     uint8_t *value = fuzz_take(in, fuzz_u8(in), &len);
-    if (sb_socket_set_bytes(sock, row->opt, value, len, err, sizeof err) == SB_OK && row->gettable) {
+    sb_err set = sb_socket_set_bytes(sock, row->opt, value, len, err, sizeof err);
+    if (set == SB_OK && shown_as_given(row)) {
         FUZZ_CHECK(sb_socket_get_bytes(sock, row->opt, back, sizeof back, &got) == SB_OK && got == len);
         FUZZ_CHECK(len == 0 || memcmp(back, value, len) == 0);
     }
