@@ -137,6 +137,8 @@ typedef struct sb_session_events {
      * Anything else refuses for now (status 300). NULL slot: nobody is let in who would have to be asked
      * about. */
     sb_err (*on_auth)(sb_session *s, const sb_credentials *credentials, const sb_peer_info *info);
+    /* The PONG of a mark came back (sb_session_mark); may be NULL when none is ever put. */
+    void (*on_mark)(sb_session *s, uint64_t number);
 } sb_session_events;
 
 /* The answer to on_auth; borrowed for the call. */
@@ -193,6 +195,11 @@ void sb_session_sent(sb_session *s, size_t n);
 /* Queues SUBSCRIBE or CANCEL in the peer's dialect (command to 3.1, message to 3.0); of a DISH, JOIN or
  * LEAVE. Only after READY, else SB_EFSM. */
 sb_err sb_session_subscribe(sb_session *s, const uint8_t *topic, size_t len, bool subscribe);
+
+/* Queues a PING whose PONG proves that the peer has read everything put into the output before it: on_mark
+ * gets the number back. SB_ENOTSUP for a peer of ZMTP 3.0, which need not answer; SB_EFSM before READY;
+ * SB_ENOMEM. */
+sb_err sb_session_mark(sb_session *s, uint64_t number);
 
 /* When expire wants to be called next (ns); SB_NEVER (UINT64_MAX) if never. */
 uint64_t sb_session_deadline(const sb_session *s);

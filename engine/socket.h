@@ -101,6 +101,11 @@ sb_err sb_socket_unsubscribe(sb_socket *sock, const void *topic, size_t len);
  * SB_EEXIST, SB_ENOENT. */
 sb_err sb_socket_join(sb_socket *sock, const void *group, size_t len);
 sb_err sb_socket_leave(sb_socket *sock, const void *group, size_t len);
+/* Whether there is a publisher and all that are connected have confirmed what was subscribed since
+ * confirm_subscriptions is set. What that proves is in docs/pubsub.md. */
+bool sb_socket_confirmed(const sb_socket *sock);
+/* Publishers: forgets what is retained under topics that begin with `topic`; returns how many messages. */
+uint32_t sb_socket_forget(sb_socket *sock, const void *topic, size_t len);
 /* Answers to on_subscribe: the topic to use instead (from inside on_subscribe, before SB_VERDICT_REWRITE); or
  * the late answer to SB_VERDICT_LATER: DENY, ACCEPT, or REWRITE with `topic`. Harmless when the peer is gone.
  */
@@ -154,6 +159,7 @@ typedef struct sb_stats {
     uint64_t msgs_in, msgs_out, bytes_in, bytes_out; /* whole messages from and to peers; octets packed */
     uint64_t dropped[SB_DROP_COUNT];
     uint64_t handshake_failures[SB_CAUSE_COUNT];                                 /* sockets only */
+    uint64_t retained_msgs, retained_bytes;                                      /* now; sockets only */
     uint64_t peers, subscriptions;                                               /* now */
     uint64_t queued_in_msgs, queued_in_bytes, queued_out_msgs, queued_out_bytes; /* now, exact */
 } sb_stats;

@@ -484,6 +484,10 @@ static void on_event(sb_handler *self, sb_socket *sock, const sb_event *event)
     (void)sock;
     sb__lsock *ls = (sb__lsock *)self;
     sb_script *s = ls->script;
+    if (event->kind == SB_EVENT_SUBSCRIPTION_CONFIRMED && ls->confirmers.first != NULL) {
+        sb__waitq_wake(&ls->confirmers, SB__WAKE_EVENT);
+        sb_timer_start(s->loop, &s->kick, sb_loop_now(s->loop));
+    }
     if (ls->on_peer == LUA_NOREF || ls->closing || s->stats.tasks >= s->max_tasks)
         return;
     sb__task *t = sb__task_take(s, &event_kind, ls);

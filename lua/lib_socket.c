@@ -5,7 +5,8 @@
 #include <string.h>
 
 /* Keys of a constructor's table that are no options. */
-static const char *const own_keys[] = {"name", "bind", "connect", "subscribe", "join", "hops", NULL};
+static const char *const own_keys[] = {
+    "name", "bind", "connect", "subscribe", "join", "hops", "retain", NULL};
 
 static bool is_own_key(const char *key)
 {
@@ -169,6 +170,7 @@ static int construct(lua_State *L)
     apply_defaults(L, ls);
     apply_options(L, ls);
     apply_hops(L, ls);
+    sb__retain_apply(L, ls);
     code = apply_endpoints(L, ls, err, sizeof(err));
     lua_settop(L, 3);
     if (code == SB_OK)
@@ -260,7 +262,8 @@ static const struct {
 static void open_methods(lua_State *L)
 {
     const luaL_Reg *const parts[] = {methods, sb__socket_io_methods, sb__socket_request_methods,
-        sb__socket_route_methods, sb__socket_handler_methods, sb__socket_admin_methods};
+        sb__socket_route_methods, sb__socket_handler_methods, sb__socket_admin_methods,
+        sb__socket_subscribe_methods};
     lua_newtable(L);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         luaL_setfuncs(L, parts[i], 0);

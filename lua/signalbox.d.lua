@@ -104,6 +104,12 @@ local sb = {}
 ---@field on_full? "default"|"block"|"drop_new"|"drop_old"|"disconnect" when a peer's queue is full: block, drop_new, drop_old, disconnect (default "default")
 ---@field message_ttl? sb.Time how long a message may wait in a queue, 0: for ever (default 0)
 ---@field conflate_key? integer frame that is a key: only the newest message of each waits, 0: off (default 0)
+---@field retain? { last: integer, per: "topic"|integer, messages: integer?, bytes: integer|string? } PUB, XPUB: what late subscribers get (docs/pubsub.md)
+---@field retain_last? integer messages of each topic kept for late subscribers, 0: none (default 0)
+---@field retain_prefix? integer octets of the first frame that are the topic of retain_last, 0: all (default 0)
+---@field retain_messages? integer messages kept over all topics, 0: no limit (default 100000)
+---@field retain_bytes? integer|string octets kept over all topics, 0: no limit (default "64m")
+---@field confirm_subscriptions? boolean tell when a publisher has taken a subscription (default false)
 ---@field conflate_prefix? integer octets of the conflate_key frame that count, 0: all (default 0)
 
 ---@param options? sb.SocketOptions
@@ -328,6 +334,8 @@ function Peer:stats() end
 ---@field bytes_out integer
 ---@field peers integer
 ---@field subscriptions integer
+---@field retained_msgs integer
+---@field retained_bytes integer
 ---@field queued_in_msgs integer
 ---@field queued_in_bytes integer
 ---@field queued_out_msgs integer
@@ -445,11 +453,17 @@ function Socket:unbind(endpoint) end
 ---@return string? err
 ---@return sb.ErrorName? code
 function Socket:disconnect(endpoint) end
+---With confirm: waits until there is a publisher and all that are connected have taken it.
 ---@param topic string
+---@param how? { confirm: boolean, timeout: sb.Time? }
 ---@return true? ok
 ---@return string? err
 ---@return sb.ErrorName? code
-function Socket:subscribe(topic) end
+function Socket:subscribe(topic, how) end
+---PUB and XPUB: forgets what is retained under topics that begin so.
+---@param topic? string default: all
+---@return integer messages
+function Socket:forget(topic) end
 ---@param topic string
 ---@return true? ok
 ---@return string? err

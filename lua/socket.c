@@ -134,6 +134,7 @@ void sb__lsock_close(sb__lsock *ls)
     drop_functions(ls);
     sb__waitq_wake(&ls->receivers, SB__WAKE_CLOSED);
     sb__waitq_wake(&ls->senders, SB__WAKE_CLOSED);
+    sb__waitq_wake(&ls->confirmers, SB__WAKE_CLOSED);
     sb_socket_close(ls->sock); /* may be the end of ls */
 }
 
@@ -166,6 +167,7 @@ void sb__lsock_closed(sb__lsock *ls)
         drop_functions(ls);
         sb__waitq_wake(&ls->receivers, SB__WAKE_CLOSED);
         sb__waitq_wake(&ls->senders, SB__WAKE_CLOSED);
+        sb__waitq_wake(&ls->confirmers, SB__WAKE_CLOSED);
     }
     lsock_gone(ls);
 }

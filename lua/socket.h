@@ -34,7 +34,7 @@ struct sb__lsock {
     bool dead_letters; /* sb.dead_letter named it */
     bool target_lost;  /* a route or pipe led to a socket that is closed now */
 
-    sb__waitq receivers, senders;
+    sb__waitq receivers, senders, confirmers;
     sb__request *requests;
     bool asks;         /* a DEALER that has made requests: late answers are recognised */
     bool request_open; /* REQ: one at a time */
@@ -123,8 +123,11 @@ extern const luaL_Reg sb__socket_request_methods[];
 extern const luaL_Reg sb__socket_route_methods[];
 extern const luaL_Reg sb__socket_admin_methods[];
 extern const luaL_Reg sb__socket_handler_methods[];
+extern const luaL_Reg sb__socket_subscribe_methods[];
 
 /* The constructor's table argument: name, bind, connect, subscribe and options (options.c). */
+/* `retain` of the table at 1 (socket_subscribe.c). */
+void sb__retain_apply(lua_State *L, sb__lsock *ls);
 /* Applies the option named key from the value at idx; raises for an unknown name or a wrong kind of value. */
 void sb__option_set(lua_State *L, sb__lsock *ls, const char *key, int idx);
 /* Pushes the value of an option, raises for an unknown name. */

@@ -1,4 +1,4 @@
-/* Socket methods for running things: endpoints, subscriptions, options, peers, numbers. */
+/* Socket methods for running things: endpoints, options, peers, numbers. */
 #include "lua/socket.h"
 
 static int result(lua_State *L, sb_err err, const char *text)
@@ -49,23 +49,7 @@ static int socket_disconnect(lua_State *L)
     return result(L, sb_socket_disconnect(ls->sock, luaL_checkstring(L, 2)), NULL);
 }
 
-/* ---- subscriptions ---- */
-
-static int socket_subscribe(lua_State *L)
-{
-    size_t len;
-    sb__lsock *ls = sb__lsock_check(L, 1);
-    const char *topic = luaL_checklstring(L, 2, &len);
-    return result(L, sb_socket_subscribe(ls->sock, topic, len), NULL);
-}
-
-static int socket_unsubscribe(lua_State *L)
-{
-    size_t len;
-    sb__lsock *ls = sb__lsock_check(L, 1);
-    const char *topic = luaL_checklstring(L, 2, &len);
-    return result(L, sb_socket_unsubscribe(ls->sock, topic, len), NULL);
-}
+/* ---- groups ---- */
 
 static int socket_join(lua_State *L)
 {
@@ -186,6 +170,8 @@ void sb__push_stats(lua_State *L, const sb_stats *st)
     set_number(L, "bytes_out", st->bytes_out);
     set_number(L, "peers", st->peers);
     set_number(L, "subscriptions", st->subscriptions);
+    set_number(L, "retained_msgs", st->retained_msgs);
+    set_number(L, "retained_bytes", st->retained_bytes);
     set_number(L, "queued_in_msgs", st->queued_in_msgs);
     set_number(L, "queued_in_bytes", st->queued_in_bytes);
     set_number(L, "queued_out_msgs", st->queued_out_msgs);
@@ -210,8 +196,6 @@ const luaL_Reg sb__socket_admin_methods[] = {
     {"connect_peer", socket_connect_peer},
     {"unbind", socket_unbind},
     {"disconnect", socket_disconnect},
-    {"subscribe", socket_subscribe},
-    {"unsubscribe", socket_unsubscribe},
     {"join", socket_join},
     {"leave", socket_leave},
     {"set", socket_set},

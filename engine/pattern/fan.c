@@ -2,8 +2,6 @@
 #include "engine/pattern/fan.h"
 
 #include "engine/pattern/alias.h"
-
-#include "engine/pattern/alias.h"
 #include "engine/pattern/envelope.h"
 
 #include <stdlib.h>
@@ -65,7 +63,7 @@ static sb_err push_alias(const sb__fan *fan, sb_peer *peer, const sb_msg *msg)
     return err;
 }
 
-static void push(sb__fan *fan, sb_peer *peer, const sb_msg *msg)
+void sb__fan_push(sb__fan *fan, sb_peer *peer, const sb_msg *msg)
 {
     sb_err err = peer->aliases == NULL ? sb__pipe_push(peer, msg) : push_alias(fan, peer, msg);
     if (err != SB_OK)
@@ -88,7 +86,7 @@ static sb_err visit(sb__fan *fan, sb_peer *peer, const sb_msg *msg)
     peer->mark = fan->serial;
     if (msg == NULL)
         return check_room(fan, peer);
-    push(fan, peer, msg);
+    sb__fan_push(fan, peer, msg);
     return SB_OK;
 }
 
@@ -153,6 +151,8 @@ sb_err sb__fan_send(sb_pattern *pat, sb_msg *msg)
                                                                                : visit_matching;
     if (pat->options->xpub_nodrop && each(fan, &body.frames[0], NULL) != SB_OK)
         return SB_EAGAIN;
+    if (fan->retain != NULL)
+        sb__retain_put(fan->retain, &body, pat->host->stamp(pat));
     const sb_msg *once = encode(fan, &body, &e);
     each(fan, &body.frames[0], once);
     sb_buf_unref(e.buf);
@@ -203,10 +203,13 @@ sb_err sb__fan_subscribed(sb_pattern *pat, sb_peer *peer, const uint8_t *topic, 
     bool edge, all = o->xpub_verboser || (subscribe && o->xpub_verbose);
     if (!peer->attached || (subscribe && !may_add(fan, peer, topic, len)))
         return SB_EREFUSED;
+    bool late = subscribe && fan->retain != NULL && !sb__topics_holds(&fan->topics, peer, topic, len);
     sb_err err = subscribe ? sb__topics_add(&fan->topics, peer, topic, len, &edge)
                            : sb__topics_remove(&fan->topics, peer, topic, len, &edge);
     if (err == SB_OK && fan->tells && (edge || all))
         tell(fan, peer, topic, len, subscribe);
+    if (err == SB_OK && late)
+        sb__fan_replay(fan, peer, topic, len);
     return err;
 }
 
@@ -253,7 +256,7 @@ sb_err sb__fan_ready(sb_pattern *pat, sb_peer *peer)
     sb_msg_init(&msg);
     sb_err err = sb_msg_push(&msg, o->welcome, o->welcome_len, NULL);
     if (err == SB_OK)
-        push(fan_from(pat), peer, &msg);
+        sb__fan_push(fan_from(pat), peer, &msg);
     sb_msg_finish(&msg);
     return err;
 }
@@ -290,4 +293,5 @@ sb_err sb__fan_init(sb_pattern *pat)
 void sb__fan_finish(sb_pattern *pat)
 {
     sb__topics_finish(&fan_from(pat)->topics);
+    sb__retain_destroy(fan_from(pat)->retain);
 }

@@ -4,6 +4,7 @@
 #define SB_FAN_H
 
 #include "engine/pattern/pattern.h"
+#include "engine/pattern/retain.h"
 #include "engine/pattern/topics.h"
 
 typedef struct sb__fan {
@@ -11,10 +12,11 @@ typedef struct sb__fan {
     sb__topics topics;
     sb_list peers; /* attached, by their active node */
     uint32_t npeers;
-    uint64_t serial; /* of the message being sent; peer->mark */
-    bool starved;    /* xpub_nodrop: a send met a full peer */
-    bool tells;      /* XPUB: subscriptions are told to the application */
-    bool exact;      /* RADIO: the whole topic must match, not its beginning */
+    uint64_t serial;    /* of the message being sent; peer->mark */
+    bool starved;       /* xpub_nodrop: a send met a full peer */
+    bool tells;         /* XPUB: subscriptions are told to the application */
+    bool exact;         /* RADIO: the whole topic must match, not its beginning */
+    sb__retain *retain; /* NULL: nothing is retained */
 } sb__fan;
 
 sb_err sb__fan_init(sb_pattern *pat);
@@ -30,6 +32,17 @@ sb_err sb__fan_send(sb_pattern *pat, sb_msg *msg);
  * subscription. */
 sb_err sb__fan_subscribed(sb_pattern *pat, sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
 uint64_t sb__fan_subscriptions(const sb_pattern *pat);
+/* A message for one subscriber; counted where it cannot be queued. */
+void sb__fan_push(sb__fan *fan, sb_peer *peer, const sb_msg *msg);
+
+/* replay.c */
+void sb__fan_option(sb_pattern *pat, sb_opt opt);
+void sb__fan_retained(const sb_pattern *pat, uint64_t *msgs, uint64_t *bytes);
+uint32_t sb__fan_forget(sb_pattern *pat, const uint8_t *topic, size_t len);
+/* Sends what is retained below a topic that the peer has just subscribed, but for what it got already because
+ * of others. */
+void sb__fan_replay(sb__fan *fan, sb_peer *peer, const uint8_t *topic, size_t len);
+
 void sb__fan_topics(sb_pattern *pat, sb__topics_look_fn *fn, void *arg);
 
 #endif

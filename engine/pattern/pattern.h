@@ -5,6 +5,7 @@
 
 #include "engine/option.h"
 #include "engine/pattern/pipe.h"
+#include "engine/pattern/retain.h"
 
 /* What a pattern asks of its socket (upwards). */
 typedef struct sb__pattern_host {
@@ -76,6 +77,9 @@ typedef struct sb_pattern_impl {
     /* An option changed (peer queues' limits are the socket's business). */
     void (*option)(sb_pattern *pat, sb_opt opt);
     uint64_t (*subscriptions)(const sb_pattern *pat); /* distinct topics held now */
+    /* XPUB and PUB: what is kept for late joiners; forgets what begins with a topic, returns how many. */
+    void (*retained)(const sb_pattern *pat, uint64_t *msgs, uint64_t *bytes);
+    uint32_t (*forget)(sb_pattern *pat, const uint8_t *topic, size_t len);
     /* Tells them, in order, with the number of their holders, until fn says false. fn changes nothing. */
     void (*topics)(sb_pattern *pat, bool (*fn)(void *arg, const uint8_t *topic, size_t len, uint32_t holders),
         void *arg);
@@ -91,6 +95,7 @@ typedef struct sb__pattern_options {
     size_t connect_routing_id_len;
     sb_on_full on_full;
     sb__stage_rules stage;
+    sb__retain_rules retain;
     uint32_t hops;              /* routing ids before the body besides a ROUTER's own (sb_socket_set_hops) */
     uint32_t max_subscriptions; /* per peer, 0 = 1,000,000 */
     uint32_t random;            /* seed for ROUTER's auto ids and REQ's correlation */

@@ -60,9 +60,11 @@ struct sb_peer {
 
     /* the socket's */
     sb_list_node peers;
-    uint32_t pauses; /* > 0: no delivery */
-    bool sheds;      /* its in queue has a policy of its own: socket/overload.c */
-    bool in_full;    /* ... and was found full */
+    uint32_t pauses;      /* > 0: no delivery */
+    bool confirms;        /* the connection tells when its subscriptions are taken */
+    uint32_t unconfirmed; /* ... and how many are not yet */
+    bool sheds;           /* its in queue has a policy of its own: socket/overload.c */
+    bool in_full;         /* ... and was found full */
     bool told_congested;
     sb_list_node crowded;      /* in the socket's list of peers whose congestion changed */
     struct sb__held *held;     /* messages of this peer that wait for room at their target */

@@ -19,4 +19,7 @@ const sb_pattern_impl sb__xpub_impl = {
     .subscribed = sb__fan_subscribed,
     .subscriptions = sb__fan_subscriptions,
     .topics = sb__fan_topics,
+    .option = sb__fan_option,
+    .retained = sb__fan_retained,
+    .forget = sb__fan_forget,
 };

@@ -6,7 +6,9 @@
 #include <ctype.h>
 #include <string.h>
 
-#define DECISECOND 100000000ull
+#define DECISECOND   100000000ull
+#define MARK         'M'
+#define MARK_CONTEXT 9 /* octets: MARK and a number */
 
 static sb_err malformed(sb_session *s, const char *what)
 {
@@ -37,6 +39,8 @@ static sb_err on_pong(sb_session *s, sb__input *in, sb__cursor data)
 
     if (!sb__pong_get(data, &pong))
         return malformed(s, "PONG");
+    if (pong.context_len == MARK_CONTEXT && pong.context[0] == MARK && s->events->on_mark != NULL)
+        s->events->on_mark(s, sb__be64_get(pong.context + 1));
     if (pong.context_len != sizeof sent)
         return SB_OK;
     sent = sb__be64_get(pong.context);
@@ -180,6 +184,25 @@ void sb__control_ping(sb_session *s, uint64_t now)
     sb__ping_put(sb__lane(s), &ping);
     s->ping_out = sb__lane_done(s) == SB_OK;
     s->ping_time = now;
+}
+
+/* Apart from heartbeats: its context is longer, and as many may be on their way as the owner likes. */
+sb_err sb_session_mark(sb_session *s, uint64_t number)
+{
+    sb__ping ping = {.ttl = s->ttl, .context_len = MARK_CONTEXT, .context = {MARK}};
+
+    if (s->state != SB_SESSION_READY)
+        return SB_EFSM;
+    if (!s->commands)
+        return SB_ENOTSUP;
+    sb__be64_put(ping.context + 1, number);
+    size_t before = sb__bytes_len(&s->out);
+    sb__ping_put(&s->out, &ping);
+    if (!s->out.failed)
+        return SB_OK;
+    sb__bytes_cut(&s->out, before);
+    s->out.failed = false;
+    return SB_ENOMEM;
 }
 
 static void put_topic_message(sb__bytes *out, const uint8_t *topic, size_t len, bool subscribe)

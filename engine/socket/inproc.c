@@ -14,7 +14,7 @@ typedef struct channel channel;
 /* A subscription or cancel on its way; the control lane never counts against HWM. */
 typedef struct control {
     struct control *next;
-    bool subscribe;
+    bool subscribe, confirm;
     size_t len;
     uint8_t topic[];
 } control;
@@ -65,6 +65,8 @@ static void move_controls(side *from)
         control *c = list;
         list = c->next;
         sb__subscribe_ask(from->other->peer, c->topic, c->len, c->subscribe);
+        if (c->confirm)
+            sb__subscription_confirmed(from->peer, c->topic, c->len);
         free(c);
     }
 }
@@ -133,7 +135,8 @@ static void link_subscribe(sb_peer *peer, const uint8_t *topic, size_t len, bool
     control *c = s != NULL ? malloc(sizeof *c + len) : NULL;
     if (c == NULL)
         return;
-    *c = (control){.subscribe = subscribe, .len = len};
+    *c = (control){.subscribe = subscribe, .confirm = subscribe && peer->confirms, .len = len};
+    peer->unconfirmed += c->confirm;
     memcpy(c->topic, topic, len);
     *s->controls_end = c;
     s->controls_end = &c->next;

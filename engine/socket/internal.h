@@ -186,6 +186,7 @@ sb_err sb__zap_ask(sb_socket *asking, const sb_auth_request *request, const sb_c
 
 /* subscription.c */
 sb_err sb__subscribe_ask(sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
+void sb__subscription_confirmed(sb_peer *peer, const uint8_t *topic, size_t len);
 void sb__subscriptions_forget(sb_peer *peer);
 void sb__subscriptions_finish(sb_socket *sock);
 

@@ -71,6 +71,7 @@ static const sb__conn_owner listener_conns = {
     .message = sb__deliver,
     .subscribe = sb__subscribe_ask,
     .auth = sb__auth_ask,
+    .confirmed = sb__subscription_confirmed,
     .drained = sb__conn_all_sent,
     .gone = conn_gone,
     .closed = conn_closed,

@@ -27,6 +27,7 @@ static const event_name names[] = {
     {SB_EVENT_PEER_REFUSED, "peer_refused"},
     {SB_EVENT_CONGESTED, "congested"},
     {SB_EVENT_RELIEVED, "relieved"},
+    {SB_EVENT_SUBSCRIPTION_CONFIRMED, "subscription_confirmed"},
 };
 
 const char *sb_event_name(sb_event_kind kind)

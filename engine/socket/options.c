@@ -32,10 +32,11 @@
         .opt = o, .name = n, .kind = SB_OPT_MS, .def = d, .min = lo, .max = hi, .types = t,                  \
         .settable = true, .gettable = true, .doc = text                                                      \
     }
-#define SIZE(o, n, d, lo, hi, text)                                                                          \
+#define SIZE(o, n, d, lo, hi, text) SIZE_OF(o, n, d, lo, hi, 0, text)
+#define SIZE_OF(o, n, d, lo, hi, t, text)                                                                    \
     {                                                                                                        \
-        .opt = o, .name = n, .kind = SB_OPT_SIZE, .def = d, .min = lo, .max = hi, .settable = true,          \
-        .gettable = true, .doc = text                                                                        \
+        .opt = o, .name = n, .kind = SB_OPT_SIZE, .def = d, .min = lo, .max = hi, .types = t,                \
+        .settable = true, .gettable = true, .doc = text                                                      \
     }
 #define CHOICE(o, n, d, list, t, text)                                                                       \
     {                                                                                                        \
@@ -157,6 +158,16 @@ static const sb_opt_row table[] = {
         "frame that is a key: only the newest message of each waits, 0: off"),
     INT(SB_OPT_CONFLATE_PREFIX, "conflate_prefix", 0, 0, 65536, KEYED,
         "octets of the conflate_key frame that count, 0: all"),
+    INT(SB_OPT_RETAIN_LAST, "retain_last", 0, 0, 1000000, PUBLISHERS,
+        "messages of each topic kept for late subscribers, 0: none"),
+    INT(SB_OPT_RETAIN_PREFIX, "retain_prefix", 0, 0, 65536, PUBLISHERS,
+        "octets of the first frame that are the topic of retain_last, 0: all"),
+    INT(SB_OPT_RETAIN_MESSAGES, "retain_messages", 100000, 0, INT32_MAX, PUBLISHERS,
+        "messages kept over all topics, 0: no limit"),
+    SIZE_OF(SB_OPT_RETAIN_BYTES, "retain_bytes", 67108864, 0, INT64_MAX, PUBLISHERS,
+        "octets kept over all topics, 0: no limit"),
+    BOOL(SB_OPT_CONFIRM_SUBSCRIPTIONS, "confirm_subscriptions", 0, SUBSCRIBERS,
+        "tell when a publisher has taken a subscription"),
 };
 
 #define ROWS (sizeof table / sizeof table[0])

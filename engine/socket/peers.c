@@ -17,6 +17,7 @@ sb_err sb__peer_add(sb_socket *sock, sb_peer **out)
         &peer->out, (uint32_t)sb__opt(sock, SB_OPT_SNDHWM), (uint64_t)sb__opt(sock, SB_OPT_SNDHWM_BYTES));
     sb__queue_init(
         &peer->in, (uint32_t)sb__opt(sock, SB_OPT_RCVHWM), (uint64_t)sb__opt(sock, SB_OPT_RCVHWM_BYTES));
+    peer->confirms = sb__opt(sock, SB_OPT_CONFIRM_SUBSCRIPTIONS);
     peer->in.conflate = sock->popts.conflate;
     peer->in.pool = peer->out.pool = sock->engine->pool;
     peer->in.budget = peer->out.budget = &sock->engine->budget;
@@ -101,6 +102,7 @@ void sb__peer_down(sb_peer *peer, bool reconnects)
     peer->ready = false;
     peer->link_data = NULL;
     peer->info = NULL;
+    peer->unconfirmed = 0;
     sb__subscriptions_forget(peer);
     if (!reconnects || sb__opt(peer->socket, SB_OPT_IMMEDIATE)) {
         detach(peer);

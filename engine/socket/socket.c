@@ -423,6 +423,12 @@ sb_err sb_socket_leave(sb_socket *sock, const void *group, size_t len)
     return subscribe(sock, group, len, true, false);
 }
 
+uint32_t sb_socket_forget(sb_socket *sock, const void *topic, size_t len)
+{
+    const sb_pattern_impl *impl = sock->pattern->impl;
+    return impl->forget != NULL ? impl->forget(sock->pattern, topic, len) : 0;
+}
+
 /* ---- what a socket is ---- */
 
 sb_engine *sb_socket_engine(const sb_socket *sock)

@@ -73,6 +73,8 @@ void sb_socket_stats(const sb_socket *sock, sb_stats *out)
     out->peers = sock->npeers;
     if (sock->pattern->impl->subscriptions != NULL)
         out->subscriptions = sock->pattern->impl->subscriptions(sock->pattern);
+    if (sock->pattern->impl->retained != NULL)
+        sock->pattern->impl->retained(sock->pattern, &out->retained_msgs, &out->retained_bytes);
     out->queued_in_msgs += sock->pending != NULL && !sock->pending_event;
 }
 

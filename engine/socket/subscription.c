@@ -30,6 +30,23 @@ static void tell(sb_peer *peer, sb_event_kind kind, const uint8_t *topic, size_t
     sb__event(peer->socket, kind, &event);
 }
 
+void sb__subscription_confirmed(sb_peer *peer, const uint8_t *topic, size_t len)
+{
+    peer->unconfirmed--;
+    tell(peer, SB_EVENT_SUBSCRIPTION_CONFIRMED, topic, len);
+}
+
+bool sb_socket_confirmed(const sb_socket *sock)
+{
+    SB_LIST_EACH(n, &sock->peers)
+    {
+        const sb_peer *peer = SB_LIST_ENTRY(n, sb_peer, peers);
+        if (peer->ready && peer->unconfirmed > 0)
+            return false;
+    }
+    return sock->npeers > 0;
+}
+
 static sb_err accept_topic(sb_peer *peer, const uint8_t *topic, size_t len)
 {
     const sb_pattern_impl *impl = peer->pattern->impl;

@@ -47,6 +47,10 @@ static void publish(sb_socket *sock)
     p->stage.ttl = (uint64_t)sb__opt(sock, SB_OPT_MESSAGE_TTL) * SB_NS_PER_MS;
     p->stage.key = p->conflate ? SB__STAGE_ONE : (uint32_t)sb__opt(sock, SB_OPT_CONFLATE_KEY);
     p->stage.prefix = (uint32_t)sb__opt(sock, SB_OPT_CONFLATE_PREFIX);
+    p->retain.last = (uint32_t)sb__opt(sock, SB_OPT_RETAIN_LAST);
+    p->retain.prefix = (uint32_t)sb__opt(sock, SB_OPT_RETAIN_PREFIX);
+    p->retain.messages = (uint32_t)sb__opt(sock, SB_OPT_RETAIN_MESSAGES);
+    p->retain.bytes = (uint64_t)sb__opt(sock, SB_OPT_RETAIN_BYTES);
     p->welcome = welcome->data;
     p->welcome_len = welcome->len;
     p->connect_routing_id = id->data;
@@ -118,6 +122,7 @@ static void set_limits(sb_socket *sock)
         peer->out.hwm_bytes = (uint64_t)sb__opt(sock, SB_OPT_SNDHWM_BYTES);
         peer->in.hwm_msgs = (uint32_t)sb__opt(sock, SB_OPT_RCVHWM);
         peer->in.hwm_bytes = (uint64_t)sb__opt(sock, SB_OPT_RCVHWM_BYTES);
+        peer->confirms = sb__opt(sock, SB_OPT_CONFIRM_SUBSCRIPTIONS);
         sb__overload_peer(peer); /* without memory the peer goes on as before */
     }
 }

@@ -131,6 +131,8 @@ static sb_err gather_sealed(sb__conn *conn, struct iovec *iov, size_t *n)
 
 static sb_err gather(sb__conn *conn, struct iovec *iov, size_t *n)
 {
+    if (conn->confirm != NULL)
+        sb__confirm_ask(conn->confirm, conn->session);
     *n = take_control(conn, iov);
     if (conn->peer == NULL || !conn->peer->ready)
         return SB_OK;
@@ -339,6 +341,7 @@ static void on_closed(sb_stream *st)
     sb_session_destroy(conn->session);
     drop_rest(conn);
     write_done(conn);
+    sb__confirm_destroy(conn->confirm);
     free(conn->end_detail);
     free(conn->address);
     free(conn);
@@ -439,12 +442,27 @@ static void rtt(sb_session *s, uint64_t ns)
         conn->peer->rtt = ns;
 }
 
+static void tell_confirmed(void *arg, const uint8_t *topic, size_t len)
+{
+    sb__conn *conn = arg;
+    if (conn->peer != NULL)
+        conn->owner->confirmed(conn->peer, topic, len);
+}
+
+static void mark(sb_session *s, uint64_t number)
+{
+    sb__conn *conn = sb_session_data(s);
+    if (conn->confirm != NULL)
+        sb__confirm_answer(conn->confirm, number, tell_confirmed, conn);
+}
+
 static const sb_session_events session_events = {
     .on_ready = ready,
     .on_msg = message,
     .on_subscribe = subscribe,
     .on_rtt = rtt,
     .on_auth = auth,
+    .on_mark = mark,
 };
 
 /* ---- what the pipe asks ---- */
@@ -463,15 +481,6 @@ static void link_input(sb_peer *peer)
         sb__hub_input(conn->hub, &conn->feed);
 }
 
-static void link_subscribe(sb_peer *peer, const uint8_t *topic, size_t len, bool on)
-{
-    sb__conn *conn = peer->link_data;
-    if (conn == NULL || sb_session_get_state(conn->session) != SB_SESSION_READY)
-        return;
-    if (sb_session_subscribe(conn->session, topic, len, on) == SB_OK)
-        sb__hub_output(conn->hub, &conn->flush);
-}
-
 static void link_kick(sb_peer *peer, sb_err why, const char *detail, bool forever)
 {
     sb__conn *conn = peer->link_data;
@@ -481,6 +490,28 @@ static void link_kick(sb_peer *peer, sb_err why, const char *detail, bool foreve
     conn->end.forever = forever;
     conn->end_detail = strdup(detail != NULL ? detail : "");
     sb__hub_input(conn->hub, &conn->feed);
+}
+
+static void note_subscription(sb__conn *conn, const uint8_t *topic, size_t len)
+{
+    if (conn->confirm == NULL)
+        conn->confirm = sb__confirm_create();
+    if (conn->confirm != NULL && sb__confirm_note(conn->confirm, topic, len) == SB_OK)
+        conn->peer->unconfirmed++;
+    else
+        link_kick(conn->peer, SB_ENOMEM, "no memory to confirm a subscription", false);
+}
+
+static void link_subscribe(sb_peer *peer, const uint8_t *topic, size_t len, bool on)
+{
+    sb__conn *conn = peer->link_data;
+    if (conn == NULL || sb_session_get_state(conn->session) != SB_SESSION_READY)
+        return;
+    if (sb_session_subscribe(conn->session, topic, len, on) != SB_OK)
+        return;
+    if (on && peer->confirms)
+        note_subscription(conn, topic, len);
+    sb__hub_output(conn->hub, &conn->flush);
 }
 
 const sb__link sb__conn_link = {

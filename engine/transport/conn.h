@@ -5,6 +5,7 @@
 
 #include "engine/pattern/pipe.h"
 #include "engine/session.h"
+#include "engine/transport/confirm.h"
 #include "engine/transport/hub.h"
 
 typedef struct sb__conn sb__conn;
@@ -28,6 +29,8 @@ typedef struct sb__conn_owner {
     sb_err (*subscribe)(sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
     /* May the peer come in? SB_OK: the answer will come with sb__conn_answer, later. `info` may be NULL. */
     sb_err (*auth)(sb__conn *conn, const sb_credentials *credentials, const sb_peer_info *info);
+    /* The peer has read our subscription; only for peers that confirm. */
+    void (*confirmed)(sb_peer *peer, const uint8_t *topic, size_t len);
     /* All that was queued for the peer is with the kernel. */
     void (*drained)(sb_peer *peer);
     /* The connection is over; peer (may be NULL) no longer has a far side. The conn frees itself later. */
@@ -57,6 +60,7 @@ struct sb__conn {
     size_t rest_len;
     sb_buf *control;      /* control octets in flight */
     sb_buf *sealed;       /* messages in flight, sealed */
+    sb__confirm *confirm; /* NULL: nothing to confirm yet */
     sb__vectors *vectors; /* the write in flight, NULL: none */
     sb__queue flight;     /* keeps the memory of a write whose peer went away first */
     bool over;            /* gone was told */

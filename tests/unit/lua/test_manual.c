@@ -43,7 +43,8 @@ static void test_every_method_is_annotated_and_in_the_manual(void **state)
 {
     (void)state;
     const luaL_Reg *const parts[] = {sb__socket_io_methods, sb__socket_request_methods,
-        sb__socket_route_methods, sb__socket_handler_methods, sb__socket_admin_methods};
+        sb__socket_route_methods, sb__socket_handler_methods, sb__socket_admin_methods,
+        sb__socket_subscribe_methods};
     char *annotations = read_text("lua/signalbox.d.lua"), *manual = read_text("docs/scripting.md");
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
         for (const luaL_Reg *m = parts[i]; m->name != NULL; m++) {
@@ -113,7 +114,7 @@ static int run_examples(const char *page)
 static void test_every_example_of_the_manual_runs(void **state)
 {
     (void)state;
-    static const char *const pages[] = {"docs/overload.md"};
+    static const char *const pages[] = {"docs/overload.md", "docs/pubsub.md"};
     assert_true(run_examples("docs/scripting.md") >= 10);
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
         assert_true(run_examples(pages[i]) > 0);

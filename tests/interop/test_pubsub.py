@@ -1,0 +1,85 @@
+#!/usr/bin/python3
+"""Pub/sub features against libzmq: its subscribers are late joiners of ours, its publishers confirm our subscriptions."""
+import sys
+
+import zmq
+
+from peer import until
+from remote import Remote
+from runner import main, tests_of
+
+
+def read(sub, n):
+    return [b"|".join(sub.recv_multipart()).decode() for _ in range(n)]
+
+
+def test_a_late_subscriber_of_libzmq_gets_what_it_missed(bench):
+    remote = Remote(bench)
+    at = remote("pub = sb.pub { bind = 'tcp://127.0.0.1:*', retain = { last = 2, per = 'topic' } } return pub.last_endpoint")
+    remote("for i = 1, 5 do pub:send { 'a', tostring(i), '' } pub:send { 'b', tostring(i) } end")
+    sub = bench.zmq("SUB")
+    sub.subscribe(b"a")
+    sub.connect(at)
+    assert read(sub, 2) == ["a|4|", "a|5|"]
+    remote("pub:send { 'a', 'live' } pub:send { 'b', 'live' }")
+    assert read(sub, 1) == ["a|live"]
+    sub.subscribe(b"")
+    assert read(sub, 2) == ["b|5", "b|live"]
+    other = bench.zmq("XSUB")
+    other.connect(at)
+    other.send(b"\1a")
+    assert read(other, 2) == ["a|5|", "a|live"]
+
+
+def test_a_replay_larger_than_the_high_water_mark(bench):
+    remote = Remote(bench)
+    at = remote("pub = sb.pub { bind = 'tcp://127.0.0.1:*', sndhwm = 100, retain = { last = 1, per = 'topic' } } "
+                "return pub.last_endpoint")
+    remote("for i = 1, 5000 do pub:send { ('t%04d'):format(i), ('x'):rep(200) } end")
+    sub = bench.zmq("SUB", rcvhwm=0)
+    sub.subscribe(b"t")
+    sub.connect(at)
+    assert [m[:5] for m in read(sub, 5000)] == [f"t{i:04d}" for i in range(1, 5001)]
+    assert remote("return pub:stats().dropped.hwm") == 0
+
+
+def test_subscriptions_are_confirmed_by_libzmq(bench):
+    remote = Remote(bench)
+    pub = bench.zmq("XPUB")
+    pub.bind("tcp://127.0.0.1:*")
+    at = pub.getsockopt_string(zmq.LAST_ENDPOINT)
+    remote(f"sub = sb.sub {{ connect = '{at}' }} assert(sub:subscribe('orders', {{ confirm = true, timeout = 5 }}))")
+    pub.rcvtimeo = 0  # it is there by now: an XPUB that is asked has it
+    assert pub.recv() == b"\1orders"
+    pub.send(b"orders.1")
+    assert remote("return sub:recv(5)[1]") == "orders.1"
+    assert remote("return sub:stats().peers") == 1  # the question did no harm
+
+
+def test_a_confirmation_survives_a_restart_of_the_publisher(bench):
+    remote = Remote(bench)
+    pub = bench.zmq("XPUB")
+    pub.bind("tcp://127.0.0.1:*")
+    at = pub.getsockopt_string(zmq.LAST_ENDPOINT)
+    remote("told = {} "
+           f"sub = sb.sub {{ connect = '{at}', reconnect_ivl = 0.05 }} "
+           "sub:on_peer(function(e, _, info) if e == 'subscription_confirmed' then told[#told + 1] = info.detail end end) "
+           "assert(sub:subscribe('a', { confirm = true, timeout = 5 }))")
+    until(lambda: remote("return #told") == 1, 5, "the event")
+    pub.close(0)
+    until(lambda: remote("return sub:stats().peers") == 0, 5, "it is gone")
+    again = bench.zmq("XPUB")
+    until(lambda: try_bind(again, at), 5, "the port is free")
+    until(lambda: remote("return #told") == 2, 10, "the event after the reconnect")
+
+
+def try_bind(sock, at):
+    try:
+        sock.bind(at)
+        return True
+    except zmq.ZMQError:
+        return False
+
+
+if __name__ == "__main__":
+    main(tests_of(sys.modules[__name__]))
