@@ -43,6 +43,7 @@ static const struct {
       {"window", AT(window_ms)},
       {"hwm", AT(hwm)},
       {"nodrop", AT(nodrop)},
+      {"curve", AT(curve)},
       {"outs", AT(outs)},
       {"times", AT(times)},
 };

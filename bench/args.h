@@ -20,6 +20,7 @@ typedef struct bench_args {
     int warm_ms, window_ms;
     int hwm;    /* messages, 0 = no limit */
     int nodrop; /* publishers wait for slow subscribers instead of dropping */
+    int curve;  /* 1: the listening end is a CURVE server, the other its client */
     int outs;   /* connections a relay waits for on its second port */
     int times;  /* connections to each port of `connect` */
     int listen[BENCH_PORTS], nlisten;
@@ -27,6 +28,10 @@ typedef struct bench_args {
     char **rest; /* what follows "--" */
     int nrest;
 } bench_args;
+
+/* One pair for both ends: what is measured is traffic. */
+#define BENCH_CURVE_PUBLIC "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
+#define BENCH_CURVE_SECRET "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
 
 /* Exits with a message when something is not understood. */
 void bench_args_parse(bench_args *a, int argc, char **argv);

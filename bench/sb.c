@@ -58,11 +58,28 @@ static void make_socket(end *e, const bench_args *a, sb_type type)
     check(sb_socket_set_int(e->sock, SB_OPT_RCVHWM, a->hwm, err, sizeof err), err);
 }
 
+static void set_key(end *e, sb_opt opt, const char *key)
+{
+    check(sb_socket_set_bytes(e->sock, opt, key, strlen(key), NULL, 0), key);
+}
+
+static void secure(end *e, const bench_args *a)
+{
+    if (!a->curve)
+        return;
+    set_key(e, SB_OPT_CURVE_SECRETKEY, BENCH_CURVE_SECRET);
+    if (a->nlisten > 0)
+        check(sb_socket_set_int(e->sock, SB_OPT_CURVE_SERVER, 1, NULL, 0), "curve_server");
+    else
+        set_key(e, SB_OPT_CURVE_SERVERKEY, BENCH_CURVE_PUBLIC);
+}
+
 static void open_socket(end *e, const bench_args *a, sb_type type)
 {
     char err[256] = "", endpoint[128];
     e->engine = open_engine(a);
     make_socket(e, a, type);
+    secure(e, a);
     for (int i = 0; i < a->nlisten; i++) {
         bench_endpoint(a, a->listen[i], endpoint, sizeof endpoint);
         check(sb_socket_bind(e->sock, endpoint, err, sizeof err), err);

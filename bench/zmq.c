@@ -17,6 +17,19 @@ static void check(int rc)
         bench_die(zmq_strerror(zmq_errno()));
 }
 
+static void secure(const bench_args *a, void *s)
+{
+    int server = a->nlisten > 0;
+    if (!a->curve)
+        return;
+    check(zmq_setsockopt(s, ZMQ_CURVE_SECRETKEY, BENCH_CURVE_SECRET, 41));
+    check(zmq_setsockopt(s, ZMQ_CURVE_PUBLICKEY, BENCH_CURVE_PUBLIC, 41));
+    if (server)
+        check(zmq_setsockopt(s, ZMQ_CURVE_SERVER, &server, sizeof server));
+    else
+        check(zmq_setsockopt(s, ZMQ_CURVE_SERVERKEY, BENCH_CURVE_PUBLIC, 41));
+}
+
 static void *make(const bench_args *a, int type)
 {
     void *s = zmq_socket(context, type);
@@ -24,6 +37,7 @@ static void *make(const bench_args *a, int type)
     zmq_setsockopt(s, ZMQ_SNDHWM, &a->hwm, sizeof a->hwm);
     zmq_setsockopt(s, ZMQ_RCVHWM, &a->hwm, sizeof a->hwm);
     zmq_setsockopt(s, ZMQ_LINGER, &linger, sizeof linger);
+    secure(a, s);
     return s;
 }
 

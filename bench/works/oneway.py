@@ -1,4 +1,4 @@
-"""PUSH to PULL, two processes, default settings, over TCP and over ipc."""
+"""PUSH to PULL, two processes, default settings, over TCP, over ipc and with CURVE."""
 from harness import Proc, free_ports
 from works import Work
 
@@ -30,4 +30,14 @@ class Ipc(Tcp):
         return [f"dir={bench.folder}"]
 
 
-WORKS = [Tcp, Ipc]
+class Curve(Tcp):
+    name, title = "curve", "One way, PUSH to PULL, two processes, TCP, CURVE"
+    sizes = [64, 1024, 16384]
+    who = [w for w in Tcp.who if w[0] != "raw"]
+    goals = {("sb-uring", 64): ("x libzmq", 2), ("sb-uring", 1024): ("x libzmq", 2)}
+
+    def where(self, bench):
+        return ["curve=1"]
+
+
+WORKS = [Tcp, Ipc, Curve]
