@@ -83,7 +83,9 @@ typedef enum sb_opt {
     SB_OPT_RETAIN_BYTES,
     SB_OPT_CONFIRM_SUBSCRIPTIONS,
     SB_OPT_ALLOW_NULL = 1200, /* security and limits */
-    SB_OPT_AUTH_TIMEOUT
+    SB_OPT_AUTH_TIMEOUT,
+    SB_OPT_CURVE_KEYFILE,
+    SB_OPT_CURVE_ALLOW
 } sb_opt;
 
 /* What happens to a message whose peer's queue is full (docs/overload.md). */

@@ -48,6 +48,18 @@ bool sb_z85_decode(const char *text, size_t len, uint8_t *out);
 /* A key as people write it: 32 octets, or 40 characters of Z85 (a NUL behind them is allowed). */
 bool sb_curve_key(const void *text, size_t len, uint8_t out[SB_CURVE_KEY]);
 
+/* One key of a key file. */
+typedef struct sb_key_entry {
+    bool secret;
+    uint8_t key[SB_CURVE_KEY];
+    char name[64]; /* whose it is, "" when the file does not say */
+} sb_key_entry;
+
+/* Reads a key file: certificates as czmq writes them (lines name = "X", public-key = "Z85", secret-key =
+ * "Z85"), or lines "Z85 NAME" of public keys; "#" begins a comment. At most `cap` entries. SB_EINVAL at a
+ * line that is neither, SB_EMSGSIZE when there are more; *line then counts from 1. */
+sb_err sb_keyfile_read(const char *text, size_t len, sb_key_entry *out, size_t cap, size_t *n, size_t *line);
+
 /* What a session may and must do; everything is borrowed while the session is made. All zero: NULL. */
 typedef struct sb_security {
     uint32_t mechanisms; /* SB_MECHANISM_BIT()s: what this side accepts (server), or the one it speaks

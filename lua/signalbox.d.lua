@@ -71,6 +71,8 @@ local sb = {}
 ---@field zap_domain? string ask the authenticator about NULL peers too, and under this name
 ---@field zap_enforce_domain? boolean a ZAP handler is asked only by sockets that have a zap_domain (default false)
 ---@field allow_null? boolean accept NULL peers beside PLAIN and CURVE clients (default false)
+---@field curve_keyfile? string file with our secret key or keys, as signalbox keygen writes it; instead of curve_secretkey
+---@field curve_allow? string directory (or file) of public keys: only these CURVE clients come in; read when it is set
 ---@field auth_timeout? sb.Time how long an authenticator may take before its peer is turned away (default 5)
 ---@field mechanism? integer security mechanism in use: 0 is NULL (default 0)
 ---@field probe_router? boolean send an empty message to every new peer (default false)

@@ -169,6 +169,18 @@ static void nobody(question *q, const sb_auth_request *r, sb_mechanism mechanism
         say(q, 300, "there is no authenticator");
 }
 
+/* With curve_allow a key must be in it; its name there is the user id. */
+static bool allowed(question *q, sb_socket *sock, const sb_credentials *c, const char *text)
+{
+    const sb_key_entry *entry = sb__keys_find(sock, c->key);
+    if (entry == NULL)
+        say(q, 400, "its key is not in curve_allow");
+    else if (sock->engine->authenticator == NULL)
+        answer(
+            q, &(sb_session_verdict){.status = 200, .user_id = entry->name[0] != '\0' ? entry->name : text});
+    return entry != NULL && sock->engine->authenticator != NULL;
+}
+
 static void ask(question *q, sb_socket *sock, const sb_credentials *c, const sb_peer_info *info)
 {
     sb_engine *engine = sock->engine;
@@ -177,6 +189,8 @@ static void ask(question *q, sb_socket *sock, const sb_credentials *c, const sb_
     fill(&request, q, sock, c, info);
     host_of(request.endpoint, host, sizeof host);
     request.address = host;
+    if (sock->allowed != NULL && c->key != NULL && !allowed(q, sock, c, request.key))
+        return;
     bool named = request.domain[0] != '\0';
     if (engine->authenticator != NULL)
         engine->authenticator->on_request(engine->authenticator, &request);

@@ -114,6 +114,8 @@ struct sb_socket {
     bool cutting;     /* the bindings are told to close */
     sb_timer linger;
     sb__task finish;
+    sb_key_entry *allowed; /* curve_allow, in the order of keys; NULL: not set */
+    size_t nallowed;
     uint64_t handshake_failures[SB_CAUSE_COUNT];
     uint64_t msgs_in, msgs_out, bytes_in, bytes_out, dropped[SB_DROP_COUNT]; /* of peers that are gone */
 };
@@ -170,6 +172,15 @@ sb_err sb__security_parse(
 /* The text of a stored public key: 40 characters, or none. */
 size_t sb__security_text(const sb__blob *key, char out[SB_CURVE_Z85 + 1]);
 bool sb__security_is_key(sb_opt opt);
+/* keys.c */
+/* Reads the secret keys of a file into what is stored for curve_secretkey. */
+sb_err sb__keys_load(sb_socket *sock, const char *path, sb__blob *out, char *err, size_t cap);
+/* Reads a directory or file of public keys; what was read before is replaced only on success. */
+sb_err sb__keys_allow(sb_socket *sock, const char *path, char *err, size_t cap);
+/* The entry of a public key, NULL when it is not allowed. */
+const sb_key_entry *sb__keys_find(const sb_socket *sock, const uint8_t key[SB_CURVE_KEY]);
+sb_err sb__keys_pack(sb_curve_pair *pairs, uint32_t n, sb__blob *out); /* wipes pairs */
+
 /* What is set must make sense together before a bind or connect. SB_EINVAL. */
 sb_err sb__security_check(const sb_socket *sock, char *err, size_t cap);
 void sb__security_config(const sb_socket *sock, bool accepted, sb_security *out);

@@ -51,16 +51,11 @@ static sb_err parse_secrets(
 {
     sb_curve_pair pairs[SB_CURVE_KEYS];
     uint32_t n = read_secrets((const char *)value, len, pairs);
-    for (uint32_t i = 0; i < n; i++)
-        sb_curve_public(pairs[i].secret_key, pairs[i].public_key);
-    out->len = n * sizeof pairs[0];
-    out->data = n > 0 ? malloc(out->len) : NULL;
-    if (out->data != NULL)
-        memcpy(out->data, pairs, out->len);
-    sb_wipe(pairs, sizeof pairs);
-    if (n == 0)
+    if (n == 0) {
+        sb_wipe(pairs, sizeof pairs);
         return no_key(row, err, cap);
-    return out->data != NULL ? SB_OK : SB_ENOMEM;
+    }
+    return sb__keys_pack(pairs, n, out);
 }
 
 sb_err sb__security_parse(

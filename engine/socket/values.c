@@ -90,6 +90,7 @@ void sb__options_finish(sb_socket *sock)
     const sb_opt_row *table = sb_option_table(&n);
     for (size_t i = 0; i < n; i++)
         drop(&table[i], &sock->strings[i]);
+    free(sock->allowed);
 }
 
 static sb_err say(char *err, size_t cap, sb_err code, const char *fmt, const char *name, const char *more)
@@ -173,6 +174,18 @@ static sb_err copy_bytes(const uint8_t *value, size_t len, sb__blob *out, char *
     return SB_OK;
 }
 
+static sb_err load_keys(sb_socket *sock, const char *path, char *err, size_t cap)
+{
+    sb__blob keys;
+    sb_err code = sb__keys_load(sock, path, &keys, err, cap);
+    if (code != SB_OK)
+        return code;
+    sb__blob *slot = &sock->strings[index_of(SB_OPT_CURVE_SECRETKEY)];
+    drop(sb_option_get(SB_OPT_CURVE_SECRETKEY), slot);
+    *slot = keys;
+    return SB_OK;
+}
+
 sb_err sb_socket_set_bytes(sb_socket *sock, sb_opt opt, const void *value, size_t len, char *err, size_t cap)
 {
     const sb_opt_row *row = sb_option_get(opt);
@@ -185,11 +198,17 @@ sb_err sb_socket_set_bytes(sb_socket *sock, sb_opt opt, const void *value, size_
         return sb_socket_subscribe(sock, value, len);
     if (opt == SB_OPT_UNSUBSCRIBE)
         return sb_socket_unsubscribe(sock, value, len);
-    sb__blob *slot = &sock->strings[index_of(opt)], stored;
+    sb__blob *slot = &sock->strings[index_of(opt)], stored = {NULL, 0};
     code = sb__security_is_key(opt) ? sb__security_parse(row, value, len, &stored, err, cap)
                                     : copy_bytes(value, len, &stored, err, cap);
-    if (code != SB_OK)
+    if (code == SB_OK && opt == SB_OPT_CURVE_KEYFILE)
+        code = load_keys(sock, (const char *)stored.data, err, cap);
+    if (code == SB_OK && opt == SB_OPT_CURVE_ALLOW)
+        code = sb__keys_allow(sock, (const char *)stored.data, err, cap);
+    if (code != SB_OK) {
+        free(stored.data);
         return code;
+    }
     drop(row, slot);
     *slot = stored;
     publish(sock);

@@ -26,6 +26,10 @@ static const command commands[] = {
         .usage = "[--type TYPE] [--patience TIME] ENDPOINT",
         .summary = "play wire vectors against a ZMTP endpoint of that type (ROUTER) and print a table",
         .main = conform_main},
+    {.name = "keygen",
+        .usage = "[--out FILE] [--name NAME]",
+        .summary = "make a CURVE key pair: print it, or write FILE (secret, mode 600) and FILE.pub",
+        .main = keygen_main},
 };
 #define NCOMMANDS (sizeof commands / sizeof *commands)
 

@@ -265,6 +265,46 @@ def test_two_server_keys_and_three_mechanisms_share_a_port(bench):
         pass
 
 
+# ---- key files ----
+
+def certificate(path, key, name):
+    """As czmq writes them."""
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(f'#   ****  a comment  ****\nmetadata\n    name = "{name}"\ncurve\n    public-key = "{key}"\n')
+
+
+def test_key_files_and_a_directory_of_clients(bench):
+    allow, key = bench.path("clients"), bench.path("server.key")
+    os.mkdir(allow)
+    certificate(os.path.join(allow, "one"), PEOPLE[0][0], "alice")
+    with open(key, "w", encoding="utf-8") as f:
+        f.write(f'curve\n    secret-key = "{SERVERS[0][1]}"\n    secret-key = "{SERVERS[1][1]}"\n')
+    p = bench.peer()
+    a = p.socket("PULL", curve_server=1, curve_keyfile=key, curve_allow=allow)
+    assert "others may read this secret key" in p.text()
+    endpoint = a.bind("tcp://127.0.0.1:*")
+    for server in (0, 1):
+        zmq_client(bench, "PUSH", "CURVE", server=server).connect(endpoint)
+    until(lambda: a.stats()["peers"] == 2, 5, "the clients of both keys")
+    assert all(peer.endswith("/alice") for peer in a.peers()), a.peers()
+    stranger = zmq_client(bench, "PUSH", "CURVE", person=1)
+    stranger.connect(endpoint)
+    until(lambda: "handshake_failed_auth" in a.events(), 5, "the refusal")
+    with open(os.path.join(allow, "list"), "w", encoding="utf-8") as f:
+        f.write(f"# more\n{PEOPLE[1][0]} bob\n")
+    p.ask(f"opt {a.name} curve_allow {allow}")  # as a reload does
+    late = zmq_client(bench, "PUSH", "CURVE", person=1)
+    late.connect(endpoint)
+    until(lambda: any(peer.endswith("/bob") for peer in a.peers()), 5, "the second one")
+    for option, value, text in (("curve_allow", "/nowhere", "No such file"), ("curve_keyfile", allow + "/list", "no secret-key"),
+                                ("curve_keyfile", __file__, "line 2 is no key"), ("curve_secretkey", "short", "32 to")):
+        try:
+            p.ask(f"opt {a.name} {option} {value}")
+            raise Failed(f"{option} {value} was taken")
+        except Failed as e:
+            assert text in str(e), e
+
+
 # ---- sb.authenticate ----
 
 def test_a_script_decides_and_is_told(bench):

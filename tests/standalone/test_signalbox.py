@@ -154,6 +154,28 @@ class Scripts(unittest.TestCase):
 
 
 class Check(Scripts):
+    def test_keygen_makes_pairs_and_keeps_what_is_there(self):
+        printed = subprocess.run([PROGRAM, "keygen"], capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(printed.returncode, 0, printed.stderr)
+        public, secret = re.findall(r'-key = "(.{40})"', printed.stdout)
+        self.assertEqual(zmq.curve_public(secret.encode()).decode(), public)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "key")
+            for code in (0, 1):
+                done = subprocess.run([PROGRAM, "keygen", "--out", path, "--name", "alice"], capture_output=True,
+                                      text=True, timeout=PATIENCE)
+                self.assertEqual(done.returncode, code, done.stderr)
+                self.assertEqual(done.stdout, "")
+            self.assertIn("File exists", done.stderr)
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+            with open(path, encoding="utf-8") as both, open(path + ".pub", encoding="utf-8") as public:
+                text, shown = both.read(), public.read()
+            self.assertIn('name = "alice"', shown)
+            self.assertNotIn("secret", shown)
+            self.assertEqual(re.search(r'public-key = "(.{40})"', text)[1], re.search(r'public-key = "(.{40})"', shown)[1])
+        for words in (["--out"], ["--bits", "9"], ["--name", "x" * 64]):
+            self.assertEqual(subprocess.run([PROGRAM, "keygen"] + words, capture_output=True, timeout=PATIENCE).returncode, 2)
+
     def test_check_prints_sockets_binds_and_routes(self):
         code, out, err = call("check", self.write(ROUTES))
         self.assertEqual(code, 0, err)
