@@ -87,3 +87,13 @@ function(sb_program target library)
     target_link_libraries(${target} PRIVATE ${library})
   endif()
 endfunction()
+
+# Puts a file into a ring as an array of octets (cmake/embed.cmake), so that there is no file to lose.
+function(sb_embed ring file symbol)
+  set(generated ${PROJECT_BINARY_DIR}/${symbol}.c)
+  set(script ${PROJECT_SOURCE_DIR}/cmake/embed.cmake)
+  add_custom_command(OUTPUT ${generated}
+    COMMAND ${CMAKE_COMMAND} -DIN=${PROJECT_SOURCE_DIR}/${file} -DOUT=${generated} -DNAME=${symbol} -P ${script}
+    DEPENDS ${PROJECT_SOURCE_DIR}/${file} ${script} VERBATIM)
+  target_sources(${ring} PRIVATE ${generated})
+endfunction()

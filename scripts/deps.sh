@@ -5,6 +5,7 @@ set -eu
 
 # one line each, in order
 packages="
+chromium
 clang
 clang-format
 cmake
@@ -25,6 +26,7 @@ nginx
 nginx-dev
 ninja-build
 pkg-config
+prometheus
 python3
 python3-zmq
 valgrind

@@ -27,6 +27,7 @@ static const sb_api api = {
     .board_each_sample = sb_board_each_sample,
     .exposition_add = sb_exposition_add,
     .text_finish = sb_text_finish,
+    .status_page = sb_status_page,
     .mesh_box_open = sb_mesh_box_open,
     .mesh_box_close = sb_mesh_box_close,
     .mesh_dial = sb_mesh_dial,

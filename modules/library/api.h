@@ -49,6 +49,7 @@ typedef struct sb_api {
     void (*board_each_sample)(sb_board *board, sb_sample_fn *fn, void *arg);
     void (*exposition_add)(sb_exposition *e, const sb_sample *sample);
     void (*text_finish)(sb_text *t);
+    const char *(*status_page)(size_t *len);
     sb_err (*mesh_box_open)(sb_mesh_box *box);
     void (*mesh_box_close)(sb_mesh_box *box);
     int (*mesh_dial)(int post, const char *name, const char *from);
@@ -56,7 +57,7 @@ typedef struct sb_api {
     void (*mesh_destroy)(sb_mesh *mesh);
 
     sb_err (*use_check)(sb_plan *plan, const sb_use *use, sb_type *type, char *err, size_t cap);
-    sb_err (*gate_create)(sb_engine *engine, sb_mesh *mesh, const sb_use *uses, size_t n, sb_gate **out);
+    sb_err (*gate_create)(sb_board *board, sb_mesh *mesh, const sb_use *uses, size_t n, sb_gate **out);
     void (*gate_destroy)(sb_gate *gate);
     sb_err (*gateway_create)(
         sb_engine *engine, const char *where, const sb_use *uses, size_t n, sb_gateway **out);

@@ -46,6 +46,10 @@ const char *sb_board_script_name(sb_board *board, size_t i);
  * last errors, the last events. docs/status.md names its members. */
 void sb_board_status(sb_board *board, sb_text *out);
 
+/* The page for people that shows that object, live: HTML that needs nothing but ?format=json of its own
+ * address. Static. */
+const char *sb_status_page(size_t *len);
+
 /* Tells the scripts that the end is near and drains the engine; see sb_engine_drain. */
 sb_err sb_board_drain(sb_board *board, uint64_t deadline_ns, sb_drain *drain);
 /* Messages that wait to be sent now, over all sockets: what ending at once would lose. */

@@ -10,6 +10,7 @@
 typedef struct door {
     sb_handler handler; /* of the ROUTER: first member */
     sb_handler claim;   /* of the target: replies that belong to the ROUTER's peers */
+    sb_board *board;
     sb_engine *engine;
     sb_socket *router; /* NULL: the target itself is the door, or it is closed */
     char target[SB_MESH_NAME + 16];
@@ -34,6 +35,7 @@ static const use_row rows[SB_USE_COUNT] = {
     [SB_USE_PUBLISH] = {"publish",
         SB_TYPE_BIT(SB_PUB) | SB_TYPE_BIT(SB_XPUB) | SB_TYPE_BIT(SB_PUSH) | SB_TYPE_BIT(SB_PULL),
         "PUB, XPUB, PUSH or PULL"},
+    [SB_USE_PAGE] = {"page", 0, ""},
 };
 
 void sb__use_name(const sb_use *use, char *out, size_t cap)
@@ -49,6 +51,8 @@ sb_err sb_use_check(sb_plan *plan, const sb_use *use, sb_type *type, char *err, 
         snprintf(err, cap, "the name of socket \"%s\" is too long to be used from here", use->socket);
         return SB_ENAMETOOLONG;
     }
+    if (use->kind == SB_USE_PAGE && sb__page_find(use->socket) != NULL)
+        return SB_OK;
     if (sock == NULL) {
         snprintf(err, cap, "no script has a socket of the name \"%s\"", use->socket);
         return SB_ENOENT;
@@ -146,6 +150,28 @@ static sb_err on_publish(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_ms
     return SB_OK;
 }
 
+/* ---- pages of the board ---- */
+
+static sb_err on_page(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *msg)
+{
+    door *d = door_of(self);
+    const sb__page *page = sb__page_find(d->target);
+    sb_text text = {0};
+    sb_msg body;
+    page->put(d->board, &text);
+    sb_msg_init(&body);
+    sb_err err = text.failed ? SB_ENOMEM : sb_msg_push(&body, "200", 3, NULL);
+    if (err == SB_OK)
+        err = sb_msg_push(&body, page->headers, strlen(page->headers), NULL);
+    if (err == SB_OK)
+        err = sb_msg_push(&body, text.text, text.len, NULL);
+    if (err == SB_OK)
+        sb_socket_reply(sock, peer, msg, &body);
+    sb_msg_finish(&body);
+    sb_text_finish(&text);
+    return SB_OK;
+}
+
 /* ---- doors ---- */
 
 static sb_err serve(sb_mesh *mesh, sb_socket *sock, const sb_use *use)
@@ -203,13 +229,22 @@ static sb_err open_publish(door *d, sb_mesh *mesh, sb_socket *target, const sb_u
     return err == SB_OK && sb_socket_type(target) == SB_PULL ? feed_pull(d, target, use) : err;
 }
 
+static sb_err open_page(door *d, sb_mesh *mesh, sb_socket *target, const sb_use *use)
+{
+    (void)target;
+    d->handler.on_msg = on_page;
+    return open_router(d, mesh, use);
+}
+
 static sb_err (*const openers[SB_USE_COUNT])(door *d, sb_mesh *mesh, sb_socket *target, const sb_use *use) = {
     [SB_USE_REQUEST] = open_request,
     [SB_USE_PUBLISH] = open_publish,
+    [SB_USE_PAGE] = open_page,
 };
 
-sb_err sb_gate_create(sb_engine *engine, sb_mesh *mesh, const sb_use *uses, size_t n, sb_gate **out)
+sb_err sb_gate_create(sb_board *board, sb_mesh *mesh, const sb_use *uses, size_t n, sb_gate **out)
 {
+    sb_engine *engine = sb_board_engine(board);
     sb_gate *gate = calloc(1, sizeof *gate + n * sizeof(door));
     if (gate == NULL)
         return SB_ENOMEM;
@@ -218,9 +253,11 @@ sb_err sb_gate_create(sb_engine *engine, sb_mesh *mesh, const sb_use *uses, size
         door *d = &gate->doors[gate->n];
         const sb_use *use = &uses[gate->n];
         sb_socket *target = sb_engine_find_socket(engine, use->socket);
+        d->board = board;
         d->engine = engine;
         snprintf(d->target, sizeof d->target, "%s", use->socket);
-        sb_err err = target != NULL ? openers[use->kind](d, mesh, target, use) : SB_ENOENT;
+        sb_err err =
+            target != NULL || use->kind == SB_USE_PAGE ? openers[use->kind](d, mesh, target, use) : SB_ENOENT;
         if (err != SB_OK)
             return err;
     }

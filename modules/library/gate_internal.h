@@ -13,6 +13,15 @@
 #define SB__ANSWER_FULL      'F'
 #define SB__ANSWER_NO_PEER   'N'
 
+/* What a board tells of itself. */
+typedef struct sb__page {
+    const char *name;
+    const char *headers; /* of the HTTP response, as JSON */
+    void (*put)(sb_board *board, sb_text *out);
+} sb__page;
+
+const sb__page *sb__page_find(const char *name); /* pages.c; NULL: there is none */
+
 /* "request/jobs": a door's name in the mesh and behind SB_GATE_INPROC. */
 void sb__use_name(const sb_use *use, char *out, size_t cap);
 

@@ -25,13 +25,14 @@ extern "C" {
 typedef enum sb_use_kind {
     SB_USE_REQUEST, /* ROUTER, REP: as a DEALER peer. DEALER: its peers answer, round robin */
     SB_USE_PUBLISH, /* PUB, XPUB, PUSH: sent by the socket. PULL: as if a PUSH peer had sent it */
+    SB_USE_PAGE,    /* of the board itself: "status" (JSON) or "metrics" (Prometheus) */
     SB_USE_COUNT
 } sb_use_kind;
 
 /* One use of a socket by the host. */
 typedef struct sb_use {
     sb_use_kind kind;
-    const char *socket;
+    const char *socket; /* or the page */
 } sb_use;
 
 /* Whether the scripts of a plan have that socket and its type (told) can be used so; else one line in err.
@@ -42,9 +43,9 @@ sb_err sb_use_check(sb_plan *plan, const sb_use *use, sb_type *type, char *err, 
 
 typedef struct sb_gate sb_gate;
 
-/* Opens the doors on the engine's sockets. `mesh` may be NULL: then only gateways on the same engine get
- * through. SB_ENOMEM, SB_ENOENT (a socket that the plan had is not there), SB_EEXIST. */
-sb_err sb_gate_create(sb_engine *engine, sb_mesh *mesh, const sb_use *uses, size_t n, sb_gate **out);
+/* Opens the doors on the sockets of the board's engine. `mesh` may be NULL: then only gateways on the same
+ * engine get through. SB_ENOMEM, SB_ENOENT (a socket that the plan had is not there), SB_EEXIST. */
+sb_err sb_gate_create(sb_board *board, sb_mesh *mesh, const sb_use *uses, size_t n, sb_gate **out);
 /* After the engine is destroyed: its sockets' handlers live in here. NULL is allowed. */
 void sb_gate_destroy(sb_gate *gate);
 

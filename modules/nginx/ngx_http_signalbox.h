@@ -67,6 +67,9 @@ ngx_int_t ngx_http_signalbox_reply(ngx_http_request_t *r, const struct iovec *fr
 ngx_int_t ngx_http_signalbox_request_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_signalbox_publish_handler(ngx_http_request_t *r);
 
+/* ngx_http_signalbox_page.c: content handler of signalbox_status and signalbox_metrics. */
+ngx_int_t ngx_http_signalbox_page_handler(ngx_http_request_t *r);
+
 /* ngx_http_signalbox_variables.c */
 ngx_int_t ngx_http_signalbox_variables_add(ngx_conf_t *cf);
 

@@ -107,7 +107,23 @@ static char *ngx_http_signalbox_param(
 static const ngx_http_handler_pt ngx_http_signalbox_handlers[SB_USE_COUNT] = {
     [SB_USE_REQUEST] = ngx_http_signalbox_request_handler,
     [SB_USE_PUBLISH] = ngx_http_signalbox_publish_handler,
+    [SB_USE_PAGE] = ngx_http_signalbox_page_handler,
 };
+
+/* cmd->post holds the page's name. */
+static char *ngx_http_signalbox_page(ngx_conf_t *cf, ngx_command_t *cmd, void *data)
+{
+    ngx_http_signalbox_loc_conf_t *conf = data;
+    ngx_http_signalbox_main_conf_t *main_conf =
+        ngx_http_conf_get_module_main_conf(cf, ngx_http_signalbox_module);
+    ngx_http_core_loc_conf_t *core = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    ngx_str_t page = {ngx_strlen(cmd->post), cmd->post};
+    if (conf->use != NGX_CONF_UNSET)
+        return "is duplicate, or another signalbox directive is in this location";
+    conf->use = ngx_signalbox_gateway_use(cf, &main_conf->uses, SB_USE_PAGE, &page);
+    core->handler = ngx_http_signalbox_handlers[SB_USE_PAGE];
+    return conf->use != NGX_ERROR ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
 
 /* cmd->post holds the kind. */
 static char *ngx_http_signalbox_use(ngx_conf_t *cf, ngx_command_t *cmd, void *data)
@@ -150,11 +166,17 @@ static void *ngx_http_signalbox_create_loc_conf(ngx_conf_t *cf)
 
 #define NGX_HTTP_SIGNALBOX_LOCATION (NGX_HTTP_LOC_CONF | NGX_HTTP_LIF_CONF | NGX_CONF_1MORE)
 
+#define NGX_HTTP_SIGNALBOX_PAGE (NGX_HTTP_LOC_CONF | NGX_HTTP_LIF_CONF | NGX_CONF_NOARGS)
+
 static ngx_command_t ngx_http_signalbox_commands[] = {
     {ngx_string("signalbox_request"), NGX_HTTP_SIGNALBOX_LOCATION, ngx_http_signalbox_use,
         NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)SB_USE_REQUEST},
     {ngx_string("signalbox_publish"), NGX_HTTP_SIGNALBOX_LOCATION, ngx_http_signalbox_use,
         NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)SB_USE_PUBLISH},
+    {ngx_string("signalbox_status"), NGX_HTTP_SIGNALBOX_PAGE, ngx_http_signalbox_page,
+        NGX_HTTP_LOC_CONF_OFFSET, 0, "status"},
+    {ngx_string("signalbox_metrics"), NGX_HTTP_SIGNALBOX_PAGE, ngx_http_signalbox_page,
+        NGX_HTTP_LOC_CONF_OFFSET, 0, "metrics"},
     ngx_null_command,
 };
 

@@ -50,7 +50,7 @@ static sb_err ngx_signalbox_gateway_open(ngx_signalbox_worker_t *w, const sb_use
     }
     sb_err err = w->api->mesh_create(w->engine, w->conf->boxes[w->conf->me].look, &w->mesh);
     if (err == SB_OK)
-        err = w->api->gate_create(w->engine, w->mesh, uses, n, &w->gate);
+        err = w->api->gate_create(w->board, w->mesh, uses, n, &w->gate);
     return err == SB_OK ? w->api->gateway_create(w->engine, SB_GATE_INPROC, uses, n, &w->gateway) : err;
 }
 

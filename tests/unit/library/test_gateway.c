@@ -27,7 +27,7 @@ static const char script[] = "local sb = require 'signalbox'\n"
                              "local hook = sb.pull { name = 'hook' }\n"
                              "hook:pipe(work, function(msg) msg[1] = '<' .. msg[1] .. '>' return msg end)\n";
 
-enum { API, REP, JOBS, FEED, WORK, HOOK, USES };
+enum { API, REP, JOBS, FEED, WORK, HOOK, METRICS, USES };
 static const sb_use uses[USES] = {
     {SB_USE_REQUEST, "api"},
     {SB_USE_REQUEST, "rep"},
@@ -35,6 +35,7 @@ static const sb_use uses[USES] = {
     {SB_USE_PUBLISH, "feed"},
     {SB_USE_PUBLISH, "work"},
     {SB_USE_PUBLISH, "hook"},
+    {SB_USE_PAGE, "metrics"},
 };
 
 typedef struct asked {
@@ -59,7 +60,8 @@ static void on_reply(sb_call *self, sb_call_status status, const struct iovec *f
     a->status = status;
     a->n = n;
     for (size_t i = 0; i < n && i < 4; i++)
-        memcpy(a->frames[i], frames[i].iov_base, frames[i].iov_len);
+        memcpy(a->frames[i], frames[i].iov_base,
+            frames[i].iov_len < sizeof a->frames[i] ? frames[i].iov_len : sizeof a->frames[i]);
 }
 
 static int set_up(void **state)
@@ -72,7 +74,7 @@ static int set_up(void **state)
     if (sb_board_create(&config, &error, &r.board) != SB_OK)
         fail_msg("%s", error.text);
     r.engine = sb_board_engine(r.board);
-    assert_int_equal(sb_gate_create(r.engine, NULL, uses, USES, &r.gate), SB_OK);
+    assert_int_equal(sb_gate_create(r.board, NULL, uses, USES, &r.gate), SB_OK);
     assert_int_equal(sb_gateway_create(r.engine, SB_GATE_INPROC, uses, USES, &r.gw), SB_OK);
     *state = &r;
     return 0;
@@ -288,10 +290,21 @@ static void test_uses_are_checked_against_a_plan(void **state)
     sb_plan_destroy(plan);
 }
 
+static void test_the_board_answers_for_its_pages(void **state)
+{
+    asked a;
+    ask_and_wait(*state, METRICS, &a, "");
+    assert_int_equal(a.n, 3);
+    assert_memory_equal(a.frames[0], "200", 3);
+    assert_memory_equal(a.frames[1], "{\"content-type\":\"text/plain", 27);
+    assert_memory_equal(a.frames[2], "# HELP signalbox_", 17);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_the_board_answers_for_its_pages, set_up, tear_down),
         TEST(test_router_and_rep_answer_as_to_any_peer),
         TEST(test_a_dealers_peers_answer),
         TEST(test_the_scripts_own_replies_stay_its_own),

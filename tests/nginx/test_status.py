@@ -1,0 +1,189 @@
+"""signalbox_status and signalbox_metrics: JSON, a page in a real browser, Prometheus' text; from every worker."""
+import http.client
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import zmq
+
+import harness
+
+SCRIPT = """
+local sb = require "signalbox"
+local cfg = ...
+local front = sb.router { name = "front", bind = "tcp://127.0.0.1:" .. cfg.front }
+local eu = sb.dealer { name = "eu", bind = "tcp://127.0.0.1:" .. cfg.eu }
+local us = sb.dealer { name = "us", bind = "tcp://127.0.0.1:" .. cfg.us }
+local dlq = sb.push { name = "dlq", bind = "inproc://dlq", sndhwm = 5 }
+local trash = sb.pull { name = "trash", connect = "inproc://dlq" }
+trash:on_message(function() end)
+sb.dead_letter(dlq)
+front:route {
+  { frame = 1, prefix = "order.eu.", to = eu },
+  { frame = 1, prefix = "order.", to = { us, eu, weight = { 90, 10 } } },
+  { frame = 1, equals = "PING", reply = "PONG" },
+  { frame = 1, prefix = "bad", to = function(msg) error("no such thing as " .. msg[1]) end },
+  { to = dlq, reason = "no route" },
+}
+eu:route { { to = front } }
+us:route { { to = front } }
+local feed = sb.xpub { name = "feed", bind = "tcp://127.0.0.1:" .. cfg.feed }
+sb.metrics { counter = "orders_total", help = "Orders seen." }:add(3)
+"""
+
+HTTP = """
+server {
+  listen 127.0.0.1:%(port)d;
+  location = /signalbox { signalbox_status; }
+  location = /metrics { signalbox_metrics; }
+}
+"""
+
+CHROMIUM = shutil.which("chromium")
+
+
+def get(port, path, method="GET"):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=harness.PATIENCE)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer.status, dict((k.lower(), v) for k, v in answer.getheaders()), answer.read().decode()
+    finally:
+        connection.close()
+
+
+class Status(harness.NginxTest):
+    def serve(self, backend="auto", workers=2):
+        ports = {name: harness.free_port() for name in ("front", "eu", "us", "feed")}
+        self.http = harness.free_port()
+        block = "script a.lua %s; backend %s;" % (" ".join("%s=%d" % p for p in ports.items()), backend)
+        server = self.nginx(block, scripts={"a.lua": SCRIPT}, workers=workers, http=HTTP % {"port": self.http})
+        server.start()
+        return server, ports
+
+    def talk(self, ports):
+        """A client and a worker exchange ten orders, and three messages go wrong."""
+        worker = self.connect(zmq.DEALER, ports["eu"])
+        client = self.connect(zmq.DEALER, ports["front"])
+        sub = self.connect(zmq.SUB, ports["feed"])
+        sub.subscribe(b"tick.eur.")
+        sub.subscribe(b"tick.usd.")
+        for i in range(10):
+            client.send_multipart([b"order.eu.%d" % i, b"umbrella"])
+            worker.send_multipart(worker.recv_multipart())
+            client.recv_multipart()
+        for text in (b"bad 1", b"bad 2", b"what?"):
+            client.send(text)
+        client.send(b"PING")
+        self.assertEqual(client.recv(), b"PONG")
+
+    def status(self):
+        code, headers, text = get(self.http, "/signalbox?format=json")
+        self.assertEqual((code, headers["content-type"]), (200, "application/json"))
+        return json.loads(text)
+
+    def wait_subscribed(self):
+        def look():
+            return {s["name"]: s for s in self.status()["sockets"]}["feed"]["subscriptions"] == 2
+        harness.wait_for(look, "both subscriptions")
+
+    def test_json_tells_what_happened_from_every_worker(self):
+        for backend in harness.backends():
+            with self.subTest(backend):
+                server, ports = self.serve(backend)
+                self.talk(ports)
+                self.wait_subscribed()
+                for _ in range(6):  # connections spread over the workers
+                    now = self.status()
+                    sockets = {s["name"]: s for s in now["sockets"]}
+                    self.assertEqual(now["pid"], server.owner())
+                    self.assertEqual(now["backend"], backend)
+                    rows = [r["messages"] for r in sockets["front"]["routes"]]
+                    self.assertEqual(rows, [10, 0, 1, 2, 1])
+                    self.assertEqual(sockets["eu"]["messages"], {"in": 10, "out": 10})
+                    self.assertEqual([t["topic"] for t in sockets["feed"]["topics"]], ["tick.eur.", "tick.usd."])
+                    fault = now["scripts"][0]["faults"][0]
+                    self.assertEqual((fault["where"], fault["count"]), ("a.lua:15", 2))
+                    self.assertEqual(now["scripts"][0]["metrics"], {"orders_total": 3})
+                server.quit()
+
+    def test_metrics_are_prometheus_text(self):
+        server, ports = self.serve()
+        self.talk(ports)
+        code, headers, text = get(self.http, "/metrics")
+        self.assertEqual(code, 200)
+        self.assertEqual(headers["content-type"], "text/plain; version=0.0.4; charset=utf-8")
+        for line in ('signalbox_messages_total{socket="eu",dir="in"} 10', 'signalbox_peers{socket="feed"} 1',
+                     'signalbox_script_errors_total{script="a.lua"} 2', 'orders_total{script="a.lua"} 3'):
+            self.assertIn(line + "\n", text)
+        names = re.findall(r"^# TYPE (\S+)", text, re.M)
+        self.assertEqual(len(names), len(set(names)), "a family comes twice")
+        samples = re.findall(r"^([a-z_]+(?:\{[^}]*\})?) ", text, re.M)
+        self.assertEqual(len(samples), len(set(samples)), "a sample comes twice")
+        self.check_with_promtool(text)
+        server.quit()
+
+    def test_the_dashboard_asks_for_families_that_there_are(self):
+        server, _ = self.serve(workers=1)
+        _, _, text = get(self.http, "/metrics")
+        families = set(re.findall(r"^([a-z_]+)[ {]", text, re.M))
+        path = os.path.join(os.path.dirname(__file__), "..", "..", "packaging", "grafana-signalbox.json")
+        with open(path) as f:
+            board = json.load(f)
+        asked = [t["expr"] for p in board["panels"] for t in p["targets"]]
+        self.assertGreater(len(asked), 10)
+        for expr in asked:
+            for family in re.findall(r"signalbox_[a-z_]+", expr):
+                self.assertIn(family, families, expr)
+        server.quit()
+
+    def check_with_promtool(self, text):
+        promtool = shutil.which("promtool")
+        self.assertIsNotNone(promtool, "promtool of Debian's prometheus is missing: scripts/deps.sh")
+        done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True, timeout=60)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+
+    def test_only_reading_is_allowed(self):
+        server, _ = self.serve(workers=1)
+        self.assertEqual(get(self.http, "/signalbox", "POST")[0], 405)
+        self.assertEqual(get(self.http, "/metrics", "DELETE")[0], 405)
+        code, headers, text = get(self.http, "/signalbox", "HEAD")
+        self.assertEqual((code, text), (200, ""))
+        self.assertGreater(int(headers["content-length"]), 1000)
+        server.quit()
+
+    def test_the_page_needs_nothing_from_elsewhere(self):
+        server, _ = self.serve(workers=1)
+        code, headers, text = get(self.http, "/signalbox")
+        self.assertEqual((code, headers["content-type"]), (200, "text/html; charset=utf-8"))
+        self.assertNotRegex(text.replace("http://www.w3.org/2000/svg", ""), r"https?://|src=|@import|url\(")
+        server.quit()
+
+    def browse(self, *options):
+        with tempfile.TemporaryDirectory() as home:
+            return subprocess.run(
+                [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                 "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                 "--user-data-dir=" + home, "--window-size=1300,1500", *options,
+                 "http://127.0.0.1:%d/signalbox" % self.http],
+                capture_output=True, text=True, timeout=180)
+
+    def test_the_page_shows_it_in_a_browser(self):
+        self.assertIsNotNone(CHROMIUM, "chromium is missing: scripts/deps.sh")
+        server, ports = self.serve()
+        self.talk(ports)
+        self.wait_subscribed()
+        done = self.browse("--virtual-time-budget=8000", "--timeout=20000", "--dump-dom")
+        dom = done.stdout
+        for text in ('aria-label="front (ROUTER) routes to eu, us', "orders_total 3", "a.lua:15", "no such thing as bad", "order.eu.", "2 topics", "worker %d" % server.owner()):
+            self.assertTrue(text in dom, "%r is not on the page; %s" % (text, done.stderr[-1000:]))
+        self.assertTrue('<div id="trouble" role="alert"></div>' in dom, "the page reports trouble")
+        server.quit()
+
+
+if __name__ == "__main__":
+    harness.main()
