@@ -82,6 +82,9 @@ typedef enum sb_opt {
     SB_OPT_RETAIN_MESSAGES,
     SB_OPT_RETAIN_BYTES,
     SB_OPT_CONFIRM_SUBSCRIPTIONS,
+    SB_OPT_BALANCE, /* an sb_balance */
+    SB_OPT_BALANCE_KEY,
+    SB_OPT_WEIGHT,
     SB_OPT_ALLOW_NULL = 1200, /* security and limits */
     SB_OPT_AUTH_TIMEOUT,
     SB_OPT_CURVE_KEYFILE,
@@ -96,6 +99,14 @@ typedef enum sb_on_full {
     SB_ON_FULL_DROP_OLD,
     SB_ON_FULL_DISCONNECT
 } sb_on_full;
+
+/* Whom a socket that balances sends to (docs/balance.md). */
+typedef enum sb_balance {
+    SB_BALANCE_ROUND_ROBIN,
+    SB_BALANCE_LEAST_QUEUED,
+    SB_BALANCE_WEIGHTED,
+    SB_BALANCE_STICKY
+} sb_balance;
 
 typedef enum sb_opt_kind {
     SB_OPT_INT,    /* a number in the table's range */

@@ -6,7 +6,7 @@
 
 /* Keys of a constructor's table that are no options. */
 static const char *const own_keys[] = {
-    "name", "bind", "connect", "subscribe", "join", "hops", "retain", NULL};
+    "name", "bind", "connect", "subscribe", "join", "hops", "retain", "weights", NULL};
 
 static bool is_own_key(const char *key)
 {
@@ -59,6 +59,7 @@ static void apply_defaults(lua_State *L, sb__lsock *ls)
 typedef struct step {
     const char *key, *noun;
     sb_err (*fn)(sb_socket *sock, const char *text, size_t len, char *err, size_t cap);
+    void (*before)(lua_State *L, sb_socket *sock, lua_Integer i); /* for each of a list; may be NULL */
 } step;
 
 /* Does it for the string, or each string of the list, at idx. */
@@ -76,6 +77,8 @@ static sb_err apply_step(lua_State *L, int idx, const step *st, sb_socket *sock,
             luaL_error(L, "'%s': number %d of the list is a %s, not a string", st->key, (int)i,
                 luaL_typename(L, -1));
         text = lua_tolstring(L, -1, &len);
+        if (st->before != NULL)
+            st->before(L, sock, i);
         code = st->fn(sock, text, len, err, cap);
         lua_pop(L, 1);
     }
@@ -109,13 +112,29 @@ static sb_err connect_to(sb_socket *sock, const char *endpoint, size_t len, char
     return sb_socket_connect(sock, endpoint, err, cap);
 }
 
+/* weights = { 3, 1 }: the shares of the endpoints of `connect`, by their place in the list. */
+static void use_weight(lua_State *L, sb_socket *sock, lua_Integer i)
+{
+    char err[128] = "";
+    if (lua_getfield(L, 1, "weights") != LUA_TNIL) {
+        luaL_checktype(L, -1, LUA_TTABLE);
+        lua_rawgeti(L, -1, i);
+        if (!lua_isinteger(L, -1))
+            luaL_error(L, "'weights' has no whole number for endpoint %d of 'connect'", (int)i);
+        if (sb_socket_set_int(sock, SB_OPT_WEIGHT, lua_tointeger(L, -1), err, sizeof(err)) != SB_OK)
+            luaL_error(L, "%s", err);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+}
+
 static sb_err apply_endpoints(lua_State *L, sb__lsock *ls, char *err, size_t cap)
 {
     static const step steps[] = {
         {"subscribe", "a topic", subscribe_to},
         {"join", "a group", join_group},
         {"bind", "an endpoint", bind_to},
-        {"connect", "an endpoint", connect_to},
+        {"connect", "an endpoint", connect_to, use_weight},
     };
     sb_err code = SB_OK;
     for (size_t i = 0; code == SB_OK && i < sizeof(steps) / sizeof(steps[0]); i++) {

@@ -112,6 +112,10 @@ local sb = {}
 ---@field retain_messages? integer messages kept over all topics, 0: no limit (default 100000)
 ---@field retain_bytes? integer|string octets kept over all topics, 0: no limit (default "64m")
 ---@field confirm_subscriptions? boolean tell when a publisher has taken a subscription (default false)
+---@field balance? "round_robin"|"least_queued"|"weighted"|"sticky" who gets the next message: round_robin, least_queued, weighted, sticky (default "round_robin")
+---@field balance_key? integer frame that is the key of balance = sticky (default 1)
+---@field weight? integer share of the peers of the next connects and binds, for balance = weighted (default 1)
+---@field weights? integer[] shares of the endpoints of `connect`, for balance = weighted
 ---@field conflate_prefix? integer octets of the conflate_key frame that count, 0: all (default 0)
 
 ---@param options? sb.SocketOptions

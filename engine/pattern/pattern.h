@@ -94,6 +94,8 @@ typedef struct sb__pattern_options {
     const uint8_t *connect_routing_id; /* for the next connected peer of a ROUTER */
     size_t connect_routing_id_len;
     sb_on_full on_full;
+    sb_balance balance;
+    uint32_t balance_key; /* frame, from 1 */
     sb__stage_rules stage;
     sb__retain_rules retain;
     uint32_t hops;              /* routing ids before the body besides a ROUTER's own (sb_socket_set_hops) */

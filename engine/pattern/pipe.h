@@ -52,6 +52,7 @@ struct sb_peer {
     uint64_t mark;        /* fan: last message it was chosen for, so that it gets it once */
     bool out_full;        /* a push said SB_EAGAIN; writable follows when low */
     sb_list_node member;  /* in the robin's list of all its peers */
+    int64_t credit;       /* balance = weighted */
     void *pattern_data;
 
     /* the far side's */
@@ -61,6 +62,8 @@ struct sb_peer {
     /* the socket's */
     sb_list_node peers;
     uint32_t pauses;      /* > 0: no delivery */
+    uint32_t weight;      /* balance = weighted: its share */
+    uint64_t place;       /* balance = sticky: its name as a number, the same after a reconnect */
     bool confirms;        /* the connection tells when its subscriptions are taken */
     uint32_t unconfirmed; /* ... and how many are not yet */
     bool sheds;           /* its in queue has a policy of its own: socket/overload.c */

@@ -63,6 +63,8 @@ static sb_err ask(req *r, const sb_msg *msg)
     if (err == SB_OK)
         err = sb__envelope_add_body(&out, msg);
     if (err == SB_OK)
+        out.envelope = out.n - sb_msg_count(msg);
+    if (err == SB_OK)
         err = sb__robin_send_to(&r->robin, &out, &r->asked);
     sb_msg_finish(&out);
     return err;

@@ -2,6 +2,7 @@
  * drain, so a send looks at no peer in vain twice. */
 #include "engine/pattern/robin.h"
 
+#include "engine/pattern/balance.h"
 #include "engine/trace.h"
 
 static sb__robin *robin_from(sb_pattern *pat)
@@ -17,15 +18,24 @@ static void rotate(sb__robin *robin, sb_peer *peer)
     sb_list_push_back(&robin->ring, &peer->active);
 }
 
+/* Whose oldest message makes room: each in turn, or the one of the key. */
+static sb_peer *pick_full(sb__robin *robin, const sb_msg *msg)
+{
+    if (robin->base.options->balance == SB_BALANCE_STICKY)
+        return sb__balance_sticky(robin, msg);
+    sb_peer *peer = SB_LIST_ENTRY(robin->all.next, sb_peer, member);
+    sb_list_remove(&peer->member);
+    sb_list_push_back(&robin->all, &peer->member);
+    return peer;
+}
+
 /* Nobody has room, and the socket does not wait for it: on_full. */
 static sb_err overflow(sb__robin *robin, const sb_msg *msg)
 {
     sb_pattern *pat = &robin->base;
     sb_peer *peer = NULL;
     if (pat->options->on_full == SB_ON_FULL_DROP_OLD && robin->peers > 0) {
-        peer = SB_LIST_ENTRY(robin->all.next, sb_peer, member);
-        sb_list_remove(&peer->member);
-        sb_list_push_back(&robin->all, &peer->member);
+        peer = pick_full(robin, msg);
         if (peer->out_stage != NULL && sb__pipe_push_staged(peer, msg, true) == SB_OK)
             return SB_OK;
     }
@@ -42,6 +52,8 @@ static bool drops(const sb__robin *robin)
 sb_err sb__robin_send_to(sb__robin *robin, const sb_msg *msg, sb_peer **to)
 {
     SB_TRACE(11);
+    if (robin->base.options->balance != SB_BALANCE_ROUND_ROBIN)
+        return sb__balance_send_to(robin, msg, to);
     while (!sb_list_empty(&robin->ring)) {
         sb_peer *peer = SB_LIST_ENTRY(robin->ring.next, sb_peer, active);
         sb_err err = sb__pipe_push(peer, msg);

@@ -346,6 +346,7 @@ sb_err sb__dialer_create(sb_socket *sock, const sb__endpoint *ep, const char *gi
     if (code != SB_OK)
         return fail(d, code, err, cap);
     d->peer->link = &sb__conn_link;
+    d->peer->place = sb_hash(given, strlen(given), 0);
     d->peer->dialed = true;
     if (!sb__opt(sock, SB_OPT_IMMEDIATE) && (code = sb__peer_attach(d->peer)) != SB_OK) {
         drop_peer(d);

@@ -361,6 +361,7 @@ sb_err sb__inproc_connect(sb_socket *sock, const sb__endpoint *ep, const char *g
     sb_err code = ip != NULL ? sb__peer_add(sock, &ip->peer) : SB_ENOMEM;
     if (code == SB_OK) {
         ip->peer->link = &inproc_link;
+        ip->peer->place = sb_hash(given, strlen(given), 0);
         ip->peer->dialed = true;
         code = sb__opt(sock, SB_OPT_IMMEDIATE) ? SB_OK : sb__peer_attach(ip->peer);
     }

@@ -12,10 +12,11 @@
 #define RECEIVERS   (SUBSCRIBERS | BITS(SB_PULL) | BITS(SB_GATHER))
 #define BALANCERS                                                                                            \
     (BITS(SB_PUSH) | BITS(SB_DEALER) | BITS(SB_PAIR) | BITS(SB_CLIENT) | BITS(SB_SCATTER) | BITS(SB_CHANNEL))
-#define SENDERS  (PUBLISHERS | BALANCERS | BITS(SB_ROUTER))
-#define KEYED    ((SENDERS | RECEIVERS) & ~BITS(SB_ROUTER))
-#define GREETERS (BITS(SB_DEALER) | BITS(SB_ROUTER) | BITS(SB_CLIENT) | BITS(SB_SERVER) | BITS(SB_PEER))
-#define FOREVER  INT32_MAX
+#define SPREADERS (BITS(SB_PUSH) | BITS(SB_DEALER) | BITS(SB_REQ) | BITS(SB_CLIENT) | BITS(SB_SCATTER))
+#define SENDERS   (PUBLISHERS | BALANCERS | BITS(SB_ROUTER))
+#define KEYED     ((SENDERS | RECEIVERS) & ~BITS(SB_ROUTER))
+#define GREETERS  (BITS(SB_DEALER) | BITS(SB_ROUTER) | BITS(SB_CLIENT) | BITS(SB_SERVER) | BITS(SB_PEER))
+#define FOREVER   INT32_MAX
 #define INT(o, n, d, lo, hi, t, text)                                                                        \
     {                                                                                                        \
         .opt = o, .name = n, .kind = SB_OPT_INT, .def = d, .min = lo, .max = hi, .types = t,                 \
@@ -58,6 +59,8 @@
 #define KEYS (SB_CURVE_KEYS * (SB_CURVE_Z85 + 2)) /* characters of a list of keys, at most */
 
 static const char *const full_policies[] = {"default", "block", "drop_new", "drop_old", "disconnect"};
+
+static const char *const balances[] = {"round_robin", "least_queued", "weighted", "sticky"};
 
 /* min and max of a BYTES row are lengths. */
 static const sb_opt_row table[] = {
@@ -172,6 +175,11 @@ static const sb_opt_row table[] = {
         "octets kept over all topics, 0: no limit"),
     BOOL(SB_OPT_CONFIRM_SUBSCRIPTIONS, "confirm_subscriptions", 0, SUBSCRIBERS,
         "tell when a publisher has taken a subscription"),
+    CHOICE(SB_OPT_BALANCE, "balance", SB_BALANCE_ROUND_ROBIN, balances, SPREADERS,
+        "who gets the next message: round_robin, least_queued, weighted, sticky"),
+    INT(SB_OPT_BALANCE_KEY, "balance_key", 1, 1, 64, SPREADERS, "frame that is the key of balance = sticky"),
+    INT(SB_OPT_WEIGHT, "weight", 1, 1, 1000, SPREADERS,
+        "share of the peers of the next connects and binds, for balance = weighted"),
 };
 
 #define ROWS (sizeof table / sizeof table[0])

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 sb_err sb__peer_add(sb_socket *sock, sb_peer **out)
 {
@@ -17,6 +18,8 @@ sb_err sb__peer_add(sb_socket *sock, sb_peer **out)
         &peer->out, (uint32_t)sb__opt(sock, SB_OPT_SNDHWM), (uint64_t)sb__opt(sock, SB_OPT_SNDHWM_BYTES));
     sb__queue_init(
         &peer->in, (uint32_t)sb__opt(sock, SB_OPT_RCVHWM), (uint64_t)sb__opt(sock, SB_OPT_RCVHWM_BYTES));
+    peer->weight = (uint32_t)sb__opt(sock, SB_OPT_WEIGHT);
+    peer->place = sb_hash(&peer->id, sizeof peer->id, 0);
     peer->confirms = sb__opt(sock, SB_OPT_CONFIRM_SUBSCRIPTIONS);
     peer->in.conflate = sock->popts.conflate;
     peer->in.pool = peer->out.pool = sock->engine->pool;
@@ -53,6 +56,19 @@ sb_err sb__peer_attach(sb_peer *peer)
     return attach(peer);
 }
 
+/* A peer may say what it can take (X-Weight: 1 to 1000). One that came to us keeps its place by its name. */
+static void take_properties(sb_peer *peer, const sb_peer_info *info)
+{
+    if (info->identity_len > 0 && peer->place == sb_hash(&peer->id, sizeof peer->id, 0))
+        peer->place = sb_hash(info->identity, info->identity_len, 0);
+    for (uint32_t i = 0; i < info->nprops; i++) {
+        const sb_property *p = &info->props[i];
+        long weight = strcasecmp(p->name, "X-Weight") == 0 ? strtol((const char *)p->value, NULL, 10) : 0;
+        if (weight >= 1 && weight <= 1000)
+            peer->weight = (uint32_t)weight;
+    }
+}
+
 sb_err sb__peer_up(sb_peer *peer, sb__conn *conn, const sb_peer_info *info)
 {
     const sb_pattern_impl *impl = peer->pattern->impl;
@@ -63,6 +79,7 @@ sb_err sb__peer_up(sb_peer *peer, sb__conn *conn, const sb_peer_info *info)
         free(peer->address);
         peer->address = conn->address != NULL ? strdup(conn->address) : NULL;
     }
+    take_properties(peer, info);
     sb_err err = attach(peer);
     peer->ready = err == SB_OK;
     if (err == SB_OK && impl->ready != NULL)
