@@ -29,6 +29,7 @@ extern "C" {
     X(PUSH, push, 8, SB_TYPE_BIT(SB_PULL))                                                                   \
     X(XPUB, xpub, 9, SB_TYPE_BIT(SB_SUB) | SB_TYPE_BIT(SB_XSUB))                                             \
     X(XSUB, xsub, 10, SB_TYPE_BIT(SB_PUB) | SB_TYPE_BIT(SB_XPUB))                                            \
+    X(STREAM, stream, 11, SB_TYPE_BIT(SB_STREAM))                                                            \
     X(SERVER, server, 12, SB_TYPE_BIT(SB_CLIENT))                                                            \
     X(CLIENT, client, 13, SB_TYPE_BIT(SB_SERVER))                                                            \
     X(RADIO, radio, 14, SB_TYPE_BIT(SB_DISH))                                                                \
@@ -164,6 +165,10 @@ sb_err sb_session_create(const sb_session_config *cfg, const sb_session_events *
 /* NULL is allowed. Not from inside a callback. */
 void sb_session_destroy(sb_session *s);
 
+/* A STREAM's session has no handshake: on_ready comes from inside this call, and then octets as they come, as
+ * messages of one frame without wire form. Of other types: nothing. Before the first feed. */
+sb_err sb_session_start(sb_session *s, uint64_t now);
+
 void *sb_session_data(const sb_session *s);
 sb_session_state sb_session_get_state(const sb_session *s);
 const sb_peer_info *sb_session_peer(const sb_session *s); /* NULL before READY */
@@ -209,7 +214,7 @@ sb_err sb_session_expire(sb_session *s, uint64_t now);
  * life. */
 void sb_session_touch(sb_session *s, uint64_t now);
 
-/* Whether packed messages (sb_msg_pack) may be written to the peer as they are (NULL, PLAIN). */
+/* Whether packed messages (sb_msg_pack) may be written to the peer as they are (NULL, PLAIN; not STREAM). */
 bool sb_session_passthrough(const sb_session *s);
 /* Otherwise: seals whole packed messages, which lie in the vectors as a queue gives them (a head never apart
  * from itself, a body never split), into one new buffer. They must leave in the order in which they were

@@ -86,6 +86,7 @@ local sb = {}
 ---@field xpub_nodrop? boolean a full subscriber is an error instead of a drop (default false)
 ---@field xpub_manual? boolean subscriptions wait for on_subscribe (default false)
 ---@field xpub_welcome_msg? string sent to every new subscriber
+---@field stream_notify? boolean an empty message from every connection that came or went (default true)
 ---@field invert_matching? boolean send what does not match (default false)
 ---@field heartbeat_ivl? sb.Time time between PINGs, 0: none (default 0)
 ---@field heartbeat_ttl? sb.Time time the peer may wait for us, 0: unset (default 0)
@@ -142,6 +143,8 @@ sb.push = sb.router
 sb.pull = sb.router
 ---@type fun(options?: sb.SocketOptions): sb.Socket
 sb.pair = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.stream = sb.router
 ---@type fun(options?: sb.SocketOptions): sb.Socket
 sb.server = sb.router
 ---@type fun(options?: sb.SocketOptions): sb.Socket

@@ -27,6 +27,8 @@ struct sb__link {
     void (*subscribe)(sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
     /* Ends the connection for a reason; a connecting peer reconnects unless `forever`. */
     void (*kick)(sb_peer *peer, sb_err why, const char *detail, bool forever);
+    /* Ends the connection for good once what is queued is written. */
+    void (*end)(sb_peer *peer);
 };
 
 struct sb_peer {
@@ -41,6 +43,7 @@ struct sb_peer {
     bool ready;               /* handshake done and connection up */
     bool attached;            /* the pattern knows it */
     bool dialed;              /* we connect to it */
+    bool dismissed;           /* STREAM: the application ended it */
 
     /* the pattern's */
     uint8_t *routing_id; /* ROUTER: how this peer is addressed; owned, may be NULL */

@@ -37,6 +37,7 @@ struct sb_session {
     sb_session_state state;
     bool publisher; /* PUB, XPUB: 0x00 and 0x01 are subscriptions */
     bool strict;
+    bool raw;           /* STREAM: no handshake, no frames */
     bool secure;        /* READY, and frames are boxes */
     uint32_t max_plain; /* frames of a message on the shortest way */
     uint64_t max_frame, max_message;
@@ -106,6 +107,10 @@ void sb__config_forget(sb_session *s);
 /* peer.c: reads the peer's properties into s->peer; what its authenticator says of it. */
 sb_err sb__peer_read(sb_session *s, sb__cursor data);
 sb_err sb__peer_admit(sb_session *s, const sb_session_verdict *verdict);
+
+/* raw.c: octets as they come; packed messages without their heads. */
+sb_err sb__raw_feed(sb_session *s, sb__input *in);
+sb_err sb__raw_strip(const struct iovec *iov, size_t n, sb_buf **out);
 
 /* secure.c: boxes in; control commands that were put into s->lane out. */
 sb_err sb__secure_feed(sb_session *s, sb__input *in);

@@ -3,11 +3,10 @@
  * messages and control commands are sealed frame by frame.
  * Before: the receive buffer; transport/conn.c. After: decode.c; the stream. */
 #include "engine/session/internal.h"
-#include "engine/wire/frame.h"
+#include "engine/session/walk.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 
 #define CLEAR (64 * 1024) /* octets of opened frames that share a buffer, about */
 
@@ -166,42 +165,6 @@ sb_err sb__secure_feed(sb_session *s, sb__input *in)
 
 /* ---- out ---- */
 
-/* Walks packed frames that lie in vectors; a body may be alone in the vector behind its head. */
-typedef struct walk {
-    const struct iovec *iov;
-    size_t n, at;
-} walk;
-
-static bool walk_next(walk *w, sb__mech_frame *frame)
-{
-    const uint8_t *p;
-    uint64_t len = 0;
-    unsigned flags = 0;
-    size_t head;
-
-    while (w->n > 0 && w->at == w->iov->iov_len) {
-        w->iov++;
-        w->n--;
-        w->at = 0;
-    }
-    if (w->n == 0)
-        return false;
-    p = (const uint8_t *)w->iov->iov_base + w->at;
-    head = sb__frame_get(p, w->iov->iov_len - w->at, &flags, &len);
-    w->at += head;
-    p += head;
-    if (w->iov->iov_len - w->at < len) {
-        w->iov++;
-        w->n--;
-        w->at = 0;
-        p = w->iov->iov_base;
-    }
-    w->at += len;
-    *frame = (sb__mech_frame){
-        .flags = flags & (SB__FRAME_MORE | SB__FRAME_COMMAND), .body = p, .len = (size_t)len};
-    return true;
-}
-
 /* Octets of a frame whose body is sealed. */
 static size_t on_wire(const sb_session *s, size_t len)
 {
@@ -210,21 +173,21 @@ static size_t on_wire(const sb_session *s, size_t len)
     return sb__frame_head_size(body) + body;
 }
 
-static size_t sealed_size(const sb_session *s, walk w)
+static size_t sealed_size(const sb_session *s, sb__walk w)
 {
     sb__mech_frame frame;
     size_t size = 0;
 
-    while (walk_next(&w, &frame))
+    while (sb__walk_next(&w, &frame))
         size += on_wire(s, frame.len);
     return size;
 }
 
-static bool seal_all(sb_session *s, walk w, uint8_t *to)
+static bool seal_all(sb_session *s, sb__walk w, uint8_t *to)
 {
     sb__mech_frame frame;
 
-    while (walk_next(&w, &frame)) {
+    while (sb__walk_next(&w, &frame)) {
         size_t body = frame.len + s->mech.impl->overhead, head = sb__frame_head_size(body);
 
         if (!s->mech.impl->seal(&s->mech, &frame, to + head))
@@ -237,9 +200,11 @@ static bool seal_all(sb_session *s, walk w, uint8_t *to)
 
 sb_err sb_session_seal(sb_session *s, const struct iovec *iov, size_t n, sb_buf **out)
 {
-    walk w = {iov, n, 0};
+    sb__walk w = {iov, n, 0};
     sb_buf *buf;
 
+    if (s->raw)
+        return sb__raw_strip(iov, n, out);
     if (!s->secure || s->state != SB_SESSION_READY)
         return SB_EFSM;
     buf = sb_buf_create(sealed_size(s, w));
@@ -257,7 +222,7 @@ sb_err sb_session_seal(sb_session *s, const struct iovec *iov, size_t n, sb_buf 
 sb_err sb__secure_lane(sb_session *s)
 {
     struct iovec iov = {(void *)(uintptr_t)sb__bytes_data(&s->lane), sb__bytes_len(&s->lane)};
-    walk w = {&iov, 1, 0};
+    sb__walk w = {&iov, 1, 0};
     bool failed = s->lane.failed;
     uint8_t *to = failed ? NULL : sb__bytes_add(&s->out, sealed_size(s, w));
     bool sealed = to != NULL && seal_all(s, w, to);

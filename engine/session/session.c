@@ -40,17 +40,24 @@ static sb_err init(sb_session *s, const sb_session_config *cfg, uint64_t now)
     sb_err err;
 
     s->type = cfg->type;
+    s->raw = cfg->type == SB_STREAM;
     s->publisher = cfg->type == SB_PUB || cfg->type == SB_XPUB;
     s->strict = cfg->strict;
     s->ttl = ttl_of(cfg->heartbeat_ttl);
     s->handshake_end = later(now, cfg->handshake_ivl);
     set_limits(s, cfg);
+    s->peer.user_id = "";
+    s->peer.key = s->peer_key;
+    if (s->raw) {
+        s->peer.type = SB_STREAM;
+        s->peer.mechanism = "";
+        sb__heartbeat_init(&s->beat, 0, 0);
+        return SB_OK;
+    }
     sb__heartbeat_init(&s->beat, cfg->heartbeat_ivl, cfg->heartbeat_timeout);
     err = sb__config_read(s, cfg);
     if (err != SB_OK)
         return err;
-    s->peer.user_id = "";
-    s->peer.key = s->peer_key;
     sb__greeting_begin(s);
     return s->out.failed ? SB_ENOMEM : SB_OK;
 }
@@ -108,7 +115,7 @@ const sb_peer_info *sb_session_peer(const sb_session *s)
 
 bool sb_session_passthrough(const sb_session *s)
 {
-    return !s->secure;
+    return !s->secure && !s->raw;
 }
 
 /* ---- the end ---- */
@@ -185,7 +192,7 @@ sb_err sb_session_feed(
     if (s->state == SB_SESSION_GREETING)
         err = sb__greeting_feed(s, &in);
     if (err == SB_OK)
-        err = sb__decode_feed(s, &in);
+        err = s->raw ? sb__raw_feed(s, &in) : sb__decode_feed(s, &in);
     *consumed = (size_t)(in.p - data);
     return check_output(s) == SB_OK ? err : s->err;
 }

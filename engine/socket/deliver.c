@@ -123,7 +123,7 @@ sb_err sb__deliver(sb_peer *peer, sb_msg *msg)
     sb_socket *sock = peer->socket;
     SB_TRACE(6);
     peer->msgs_in++;
-    peer->bytes_in += msg->wire_len;
+    peer->bytes_in += msg->wire_len != 0 ? msg->wire_len : sb_msg_packed_size(msg);
     bool direct = peer->in.msgs == 0 && peer->pauses == 0 && peer->held == NULL && sock->pending == NULL &&
                   sock->events.msgs == 0 && !blocked(sock);
     if (direct && dispatch(sock, peer, msg) == SB_OK)

@@ -26,7 +26,7 @@ typedef struct side {
     sb_peer_info info; /* what the other side learns of this one */
     sb__task move;
     control *controls, **controls_end;
-    bool kicked, forever;
+    bool kicked, forever, ending;
     char kicked_why[128];
 } side;
 
@@ -105,7 +105,9 @@ static void move(sb__task *task)
     if (budget == 0)
         sb__hub_input(&sock->engine->hub, &from->move);
     sb__pipe_drained(from->peer);
-    if (from->peer->out.msgs == 0)
+    if (from->ending && from->peer->out.msgs == 0)
+        drop_channel(from->channel, from);
+    else if (from->peer->out.msgs == 0)
         sb__socket_check(sock);
 }
 
@@ -154,11 +156,22 @@ static void link_kick(sb_peer *peer, sb_err why, const char *detail, bool foreve
     schedule(s);
 }
 
+static void link_end(sb_peer *peer)
+{
+    side *s = peer->link_data;
+    if (s == NULL)
+        return;
+    s->ending = s->forever = true;
+    snprintf(s->kicked_why, sizeof s->kicked_why, "closed");
+    schedule(s);
+}
+
 static const sb__link inproc_link = {
     .output = link_output,
     .input = link_input,
     .subscribe = link_subscribe,
     .kick = link_kick,
+    .end = link_end,
 };
 
 /* ---- joining ---- */

@@ -63,8 +63,11 @@ static void tell(sb_peer *peer, const sb__blob *text)
     sb__pump(sock);
 }
 
-static bool notifies(const sb_socket *sock, int64_t what)
+static bool notifies(const sb_peer *peer, int64_t what)
 {
+    const sb_socket *sock = peer->socket;
+    if (sock->type == SB_STREAM)
+        return !peer->dismissed && sb__opt(sock, SB_OPT_STREAM_NOTIFY);
     return sock->type == SB_ROUTER && (sb__opt(sock, SB_OPT_ROUTER_NOTIFY) & what) != 0;
 }
 
@@ -89,7 +92,7 @@ void sb__notify_up(sb_peer *peer)
     const sb__blob *hello = sb__opt_bytes(peer->socket, SB_OPT_HELLO_MSG);
     if (hello->len > 0)
         greet(peer, hello);
-    if (notifies(peer->socket, CONNECT))
+    if (notifies(peer, CONNECT))
         tell(peer, &empty);
 }
 
@@ -97,7 +100,7 @@ void sb__notify_down(sb_peer *peer)
 {
     sb_opt opt = peer->dialed ? SB_OPT_HICCUP_MSG : SB_OPT_DISCONNECT_MSG;
     const sb__blob *text = sb__opt_bytes(peer->socket, opt);
-    if (notifies(peer->socket, DISCONNECT))
+    if (notifies(peer, DISCONNECT))
         tell(peer, &empty);
     if (text->len > 0)
         tell(peer, text);

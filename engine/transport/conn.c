@@ -514,11 +514,21 @@ static void link_subscribe(sb_peer *peer, const uint8_t *topic, size_t len, bool
     sb__hub_output(conn->hub, &conn->flush);
 }
 
+static void link_end(sb_peer *peer)
+{
+    sb__conn *conn = peer->link_data;
+    if (conn == NULL || conn->over)
+        return;
+    conn->end.forever = true;
+    sb__conn_shutdown(conn);
+}
+
 const sb__link sb__conn_link = {
     .output = link_output,
     .input = link_input,
     .subscribe = link_subscribe,
     .kick = link_kick,
+    .end = link_end,
 };
 
 static const sb_stream_events stream_events = {
@@ -530,7 +540,15 @@ static const sb_stream_events stream_events = {
 
 void sb__conn_start(sb__conn *conn)
 {
-    sb_stream_read_start(conn->stream);
+    sb_err err = sb_session_start(conn->session, sb_loop_now(conn->hub->loop));
+    if (conn->over)
+        return;
+    if (err != SB_OK) {
+        session_failed(conn, err);
+        return;
+    }
+    if (!conn->stalled)
+        sb_stream_read_start(conn->stream);
     sb__hub_output(conn->hub, &conn->flush);
     rearm(conn);
 }

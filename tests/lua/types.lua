@@ -102,6 +102,26 @@ for _, how in ipairs { "tcp", "inproc" } do
   end)
 end
 
+test("a stream carries octets, and an empty frame ends it", function()
+  local a <close> = sb.stream { bind = endpoint "tcp" }
+  local b <close> = sb.stream {}
+  local other = assert(b:connect_peer(a.last_endpoint))
+  eq(#other.routing_id, 5)
+  local came = a:recv(5)
+  eq(came[1], "")
+  eq(came.envelope[1], came.peer.routing_id)
+  eq(b:recv(5)[1], "")
+  assert(other:send "raw")
+  local msg = a:recv(5)
+  eq(msg[1], "raw")
+  assert(msg.peer:send "and back")
+  eq(b:recv(5)[1], "and back")
+  assert(a:send { msg.peer.routing_id, "" })
+  eq(b:recv(5)[1], "")
+  local ok, err, code = a:send { msg.peer.routing_id, "after" }
+  eq(code, "EHOSTUNREACH")
+end)
+
 test("only sockets that address their peers send to one", function()
   local first, second = pair_of("pull", "push", "tcp")
   local pull <close> = first

@@ -25,7 +25,7 @@ typedef struct rig {
 typedef struct fake {
     sb_peer peer; /* first */
     sb_peer_info info;
-    int outputs, kicks;
+    int outputs, kicks, ends;
     bool forever;
     sb_err why;
     int subs;
@@ -80,6 +80,11 @@ static inline void link_kick(sb_peer *peer, sb_err why, const char *detail, bool
     f->forever = forever;
 }
 
+static inline void link_end(sb_peer *peer)
+{
+    ((fake *)peer)->ends++;
+}
+
 static inline void rig_init(rig *r, sb_type type, const sb__pattern_options *options)
 {
     static const sb__pattern_host host = {
@@ -96,10 +101,11 @@ static inline void rig_finish(rig *r)
     sb__pattern_destroy(r->pat);
 }
 
-/* A peer that can be queued to; hwm in messages. */
-static inline sb_err fake_attach(rig *r, fake *f, uint32_t hwm)
+/* A peer that the pattern does not know yet; hwm in messages. */
+static inline void fake_prepare(rig *r, fake *f, uint32_t hwm)
 {
-    static const sb__link link = {.output = link_output, .subscribe = link_subscribe, .kick = link_kick};
+    static const sb__link link = {
+        .output = link_output, .subscribe = link_subscribe, .kick = link_kick, .end = link_end};
     static uint64_t ids;
     *f = (fake){.peer = {.pattern = r->pat, .link = &link, .id = ++ids}};
     sb__queue_init(&f->peer.out, hwm, 0);
@@ -107,6 +113,12 @@ static inline sb_err fake_attach(rig *r, fake *f, uint32_t hwm)
     sb_list_node_init(&f->peer.active);
     sb_list_node_init(&f->peer.waiting);
     sb_list_node_init(&f->peer.member);
+}
+
+/* A peer that can be queued to. */
+static inline sb_err fake_attach(rig *r, fake *f, uint32_t hwm)
+{
+    fake_prepare(r, f, hwm);
     sb_err err = r->pat->impl->attach != NULL ? r->pat->impl->attach(r->pat, &f->peer) : SB_OK;
     f->peer.attached = err == SB_OK;
     return err;

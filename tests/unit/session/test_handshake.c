@@ -274,7 +274,8 @@ static void test_every_pair_of_types_follows_the_matrix(void **state)
         for (int b = 0; b < SB_TYPE_COUNT; b++) {
             struct rig x, y;
 
-            if (sb_type_peers((sb_type)a) == 0 || sb_type_peers((sb_type)b) == 0)
+            if (sb_type_name((sb_type)a) == NULL || sb_type_name((sb_type)b) == NULL || a == SB_STREAM ||
+                b == SB_STREAM)
                 continue;
             rig_init(&x, (sb_type)a);
             rig_init(&y, (sb_type)b);
