@@ -112,6 +112,18 @@ uint32_t sb_socket_forget(sb_socket *sock, const void *topic, size_t len);
 sb_err sb_subscription_rewrite(sb_subscription *sub, const void *topic, size_t len);
 void sb_subscription_answer(sb_subscription *sub, sb_verdict verdict, const void *topic, size_t len);
 
+/* Asks the socket's on_subscribe on behalf of somebody who is not a peer, as if `peer` had subscribed,
+ * without subscribing anything: on_verdict comes once, maybe from inside the call, and before the socket is
+ * gone. ACCEPT when nobody is there to ask; REWRITE with the topic to use; DENY also when the answer does not
+ * come in time. SB_ENOMEM. `asking` is the caller's until then. */
+typedef struct sb_asking sb_asking;
+struct sb_asking {
+    void (*on_verdict)(sb_asking *self, sb_verdict verdict, const void *topic, size_t len);
+};
+sb_err sb_socket_ask(sb_socket *sock, sb_peer *peer, const void *topic, size_t len, sb_asking *asking);
+/* The peer only subscribes what was asked for so: on_subscribe is not asked again. */
+void sb_peer_trust(sb_peer *peer);
+
 /* The route table decides about every message that comes in; the socket owns it from now on. NULL removes it.
  * A table goes before the handler's on_msg. */
 void sb_socket_set_route(sb_socket *sock, sb_route *route);

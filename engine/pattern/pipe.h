@@ -71,6 +71,7 @@ struct sb_peer {
     uint32_t unconfirmed; /* ... and how many are not yet */
     bool sheds;           /* its in queue has a policy of its own: socket/overload.c */
     bool in_full;         /* ... and was found full */
+    bool trusted;         /* its subscriptions were asked for by other means: sb_socket_ask */
     bool told_congested;
     sb_list_node crowded;      /* in the socket's list of peers whose congestion changed */
     struct sb__held *held;     /* messages of this peer that wait for room at their target */

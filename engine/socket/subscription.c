@@ -15,6 +15,7 @@ typedef struct question {
     sb_list_node node;
     sb_socket *sock;
     sb_timer timer;
+    sb_asking *asking; /* who wants to know, instead of a subscription of the peer's */
     uint8_t *rewritten;
     size_t rewritten_len;
     uint8_t topic[];
@@ -73,9 +74,26 @@ static void question_free(question *q)
     free(q);
 }
 
+/* Whoever asked is told, once. */
+static bool tell_asking(question *q, sb_verdict verdict)
+{
+    sb_asking *asking = q->asking;
+    if (asking == NULL)
+        return false;
+    q->asking = NULL;
+    q->base.peer = NULL;
+    if (verdict == SB_VERDICT_REWRITE && q->rewritten != NULL)
+        asking->on_verdict(asking, verdict, q->rewritten, q->rewritten_len);
+    else
+        asking->on_verdict(
+            asking, verdict == SB_VERDICT_ACCEPT ? verdict : SB_VERDICT_DENY, q->topic, q->base.len);
+    return true;
+}
+
 static void on_late(sb_timer *timer)
 {
     question *q = SB_LIST_ENTRY(timer, question, timer);
+    tell_asking(q, SB_VERDICT_DENY);
     if (q->base.peer != NULL)
         sb__peer_drop(q->base.peer, SB_DROP_DENIED, 1);
     q->base.peer = NULL; /* the application still holds the question: freed when it answers */
@@ -98,7 +116,7 @@ static question *question_create(sb_peer *peer, const uint8_t *topic, size_t len
 static void conclude(question *q, sb_verdict verdict)
 {
     sb_peer *peer = q->base.peer;
-    if (peer == NULL)
+    if (tell_asking(q, verdict) || peer == NULL)
         return;
     if (verdict == SB_VERDICT_ACCEPT)
         accept_topic(peer, q->base.topic, q->base.len);
@@ -108,14 +126,9 @@ static void conclude(question *q, sb_verdict verdict)
         sb__peer_drop(peer, SB_DROP_DENIED, 1);
 }
 
-static sb_err ask(sb_peer *peer, const uint8_t *topic, size_t len)
+static sb_err put(question *q)
 {
-    sb_socket *sock = peer->socket;
-    question *q = sock->nsubscriptions < WAITING_MAX ? question_create(peer, topic, len) : NULL;
-    if (q == NULL) {
-        sb__peer_drop(peer, SB_DROP_DENIED, 1);
-        return SB_OK;
-    }
+    sb_socket *sock = q->sock;
     sb_verdict verdict = sock->handler->on_subscribe(sock->handler, sock, &q->base);
     if (verdict == SB_VERDICT_LATER) {
         sb_timer_start(sock->engine->loop, &q->timer, sb_engine_now(sock->engine) + ANSWER_TIME);
@@ -126,12 +139,45 @@ static sb_err ask(sb_peer *peer, const uint8_t *topic, size_t len)
     return SB_OK;
 }
 
+static sb_err ask(sb_peer *peer, const uint8_t *topic, size_t len)
+{
+    question *q = peer->socket->nsubscriptions < WAITING_MAX ? question_create(peer, topic, len) : NULL;
+    if (q != NULL)
+        return put(q);
+    sb__peer_drop(peer, SB_DROP_DENIED, 1);
+    return SB_OK;
+}
+
+static bool nobody_to_ask(const sb_socket *sock)
+{
+    return sock->handler == NULL || sock->handler->on_subscribe == NULL;
+}
+
+sb_err sb_socket_ask(sb_socket *sock, sb_peer *peer, const void *topic, size_t len, sb_asking *asking)
+{
+    if (nobody_to_ask(sock)) {
+        asking->on_verdict(asking, SB_VERDICT_ACCEPT, topic, len);
+        return SB_OK;
+    }
+    question *q = sock->nsubscriptions < WAITING_MAX ? question_create(peer, topic, len) : NULL;
+    if (q == NULL)
+        return SB_ENOMEM;
+    q->asking = asking;
+    return put(q);
+}
+
+void sb_peer_trust(sb_peer *peer)
+{
+    peer->trusted = true;
+}
+
 static question *find_question(const sb_peer *peer, const uint8_t *topic, size_t len)
 {
     SB_LIST_EACH(n, &peer->socket->subscriptions)
     {
         question *q = SB_LIST_ENTRY(n, question, node);
-        if (q->base.peer == peer && q->base.len == len && memcmp(q->base.topic, topic, len) == 0)
+        if (q->base.peer == peer && q->asking == NULL && q->base.len == len &&
+            memcmp(q->base.topic, topic, len) == 0)
             return q;
     }
     return NULL;
@@ -157,10 +203,9 @@ static sb_err cancel(sb_peer *peer, const uint8_t *topic, size_t len)
 
 sb_err sb__subscribe_ask(sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe)
 {
-    const sb_handler *handler = peer->socket->handler;
     if (!subscribe)
         return cancel(peer, topic, len);
-    if (handler == NULL || handler->on_subscribe == NULL)
+    if (peer->trusted || nobody_to_ask(peer->socket))
         return accept_topic(peer, topic, len);
     return ask(peer, topic, len);
 }
@@ -170,16 +215,21 @@ void sb__subscriptions_forget(sb_peer *peer)
     SB_LIST_EACH(n, &peer->socket->subscriptions)
     {
         question *q = SB_LIST_ENTRY(n, question, node);
-        if (q->base.peer == peer)
-            q->base.peer = NULL;
+        if (q->base.peer != peer)
+            continue;
+        tell_asking(q, SB_VERDICT_DENY);
+        q->base.peer = NULL;
     }
     sb__alias_clear(peer);
 }
 
 void sb__subscriptions_finish(sb_socket *sock)
 {
-    while (!sb_list_empty(&sock->subscriptions))
-        question_free(SB_LIST_ENTRY(sb_list_first(&sock->subscriptions), question, node));
+    while (!sb_list_empty(&sock->subscriptions)) {
+        question *q = SB_LIST_ENTRY(sb_list_first(&sock->subscriptions), question, node);
+        tell_asking(q, SB_VERDICT_DENY);
+        question_free(q);
+    }
 }
 
 sb_err sb_subscription_rewrite(sb_subscription *sub, const void *topic, size_t len)

@@ -41,6 +41,8 @@ static const sb_api api = {
     .gateway_stats = sb_gateway_get_stats,
     .gateway_call = sb_gateway_call,
     .gateway_cancel = sb_gateway_cancel,
+    .gateway_follow = sb_gateway_follow,
+    .gateway_unfollow = sb_gateway_unfollow,
 };
 
 const sb_api *sb_api_get(uint32_t version)

@@ -65,6 +65,9 @@ typedef struct sb_api {
     void (*gateway_stats)(const sb_gateway *gw, sb_gateway_stats *out);
     sb_err (*gateway_call)(sb_gateway *gw, size_t use, const struct iovec *frames, size_t n, sb_call *call);
     void (*gateway_cancel)(sb_gateway *gw, sb_call *call);
+    sb_err (*gateway_follow)(sb_gateway *gw, size_t use, const void *topic, size_t len,
+        const sb_event_id *since, sb_follower *follower);
+    void (*gateway_unfollow)(sb_gateway *gw, sb_follower *follower);
 } sb_api;
 
 /* The table, or NULL when this library does not speak that version. Any thread. */

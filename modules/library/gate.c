@@ -12,6 +12,7 @@ typedef struct door {
     sb_handler claim;   /* of the target: replies that belong to the ROUTER's peers */
     sb_board *board;
     sb_engine *engine;
+    sb__feed *feed;    /* of a SUBSCRIBE use */
     sb_socket *router; /* NULL: the target itself is the door, or it is closed */
     char target[SB_MESH_NAME + 16];
 } door;
@@ -36,6 +37,7 @@ static const use_row rows[SB_USE_COUNT] = {
         SB_TYPE_BIT(SB_PUB) | SB_TYPE_BIT(SB_XPUB) | SB_TYPE_BIT(SB_PUSH) | SB_TYPE_BIT(SB_PULL),
         "PUB, XPUB, PUSH or PULL"},
     [SB_USE_PAGE] = {"page", 0, ""},
+    [SB_USE_SUBSCRIBE] = {"subscribe", SB_TYPE_BIT(SB_PUB) | SB_TYPE_BIT(SB_XPUB), "PUB or XPUB"},
 };
 
 void sb__use_name(const sb_use *use, char *out, size_t cap)
@@ -174,7 +176,7 @@ static sb_err on_page(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *
 
 /* ---- doors ---- */
 
-static sb_err serve(sb_mesh *mesh, sb_socket *sock, const sb_use *use)
+sb_err sb__gate_serve(sb_mesh *mesh, sb_socket *sock, const sb_use *use)
 {
     char name[SB_MESH_NAME], endpoint[SB_MESH_NAME + sizeof SB_GATE_INPROC];
     sb__use_name(use, name, sizeof name);
@@ -193,7 +195,7 @@ static sb_err open_router(door *d, sb_mesh *mesh, const sb_use *use)
     d->handler.on_closed = on_closed;
     sb_socket_set_handler(d->router, &d->handler);
     sb_socket_set_int(d->router, SB_OPT_ROUTER_MANDATORY, 1, NULL, 0);
-    return serve(mesh, d->router, use);
+    return sb__gate_serve(mesh, d->router, use);
 }
 
 /* A PULL is reached as its peers reach it. */
@@ -215,7 +217,7 @@ static sb_err feed_pull(door *d, sb_socket *target, const sb_use *use)
 static sb_err open_request(door *d, sb_mesh *mesh, sb_socket *target, const sb_use *use)
 {
     if (sb_socket_type(target) != SB_DEALER)
-        return serve(mesh, target, use);
+        return sb__gate_serve(mesh, target, use);
     d->handler.on_msg = on_request;
     d->claim.on_msg = on_reply;
     sb_socket_set_claim(target, &d->claim);
@@ -236,10 +238,17 @@ static sb_err open_page(door *d, sb_mesh *mesh, sb_socket *target, const sb_use 
     return open_router(d, mesh, use);
 }
 
+static sb_err open_subscribe(door *d, sb_mesh *mesh, sb_socket *target, const sb_use *use)
+{
+    (void)target;
+    return sb__feed_create(d->engine, mesh, use, &d->feed);
+}
+
 static sb_err (*const openers[SB_USE_COUNT])(door *d, sb_mesh *mesh, sb_socket *target, const sb_use *use) = {
     [SB_USE_REQUEST] = open_request,
     [SB_USE_PUBLISH] = open_publish,
     [SB_USE_PAGE] = open_page,
+    [SB_USE_SUBSCRIBE] = open_subscribe,
 };
 
 sb_err sb_gate_create(sb_board *board, sb_mesh *mesh, const sb_use *uses, size_t n, sb_gate **out)
@@ -249,9 +258,9 @@ sb_err sb_gate_create(sb_board *board, sb_mesh *mesh, const sb_use *uses, size_t
     if (gate == NULL)
         return SB_ENOMEM;
     *out = gate; /* also when a door fails: the handlers of the others live in here */
-    for (gate->n = 0; gate->n < n; gate->n++) {
-        door *d = &gate->doors[gate->n];
-        const sb_use *use = &uses[gate->n];
+    for (size_t i = 0; i < n; i++) {
+        door *d = &gate->doors[gate->n++];
+        const sb_use *use = &uses[i];
         sb_socket *target = sb_engine_find_socket(engine, use->socket);
         d->board = board;
         d->engine = engine;
@@ -266,5 +275,7 @@ sb_err sb_gate_create(sb_board *board, sb_mesh *mesh, const sb_use *uses, size_t
 
 void sb_gate_destroy(sb_gate *gate)
 {
+    for (size_t i = 0; gate != NULL && i < gate->n; i++)
+        sb__feed_destroy(gate->doors[i].feed);
     free(gate);
 }

@@ -11,7 +11,8 @@
 typedef struct line {
     sb_handler handler; /* first member */
     sb_gateway *gw;
-    sb_socket *dealer; /* NULL once closed */
+    sb_socket *dealer;  /* NULL once closed */
+    sb__follow *follow; /* of a SUBSCRIBE use, which has no dealer */
 } line;
 
 struct sb_gateway {
@@ -129,7 +130,7 @@ static void on_closed(sb_handler *self, sb_socket *sock)
 /* ---- lines ---- */
 
 /* What a door tells gateways apart by; nobody else's peer has it by chance. */
-static void make_id(uint8_t id[SB__GATE_ID])
+void sb__gate_id(uint8_t id[SB__GATE_ID])
 {
     if (getrandom(id, SB__GATE_ID, 0) != SB__GATE_ID)
         for (int i = 0; i < SB__GATE_ID; i++)
@@ -141,6 +142,8 @@ static sb_err open_line(line *l, sb_engine *engine, const char *where, const sb_
 {
     char name[SB_MESH_NAME], text[SB_MESH_NAME + 64];
     uint8_t id[SB__GATE_ID];
+    if (use->kind == SB_USE_SUBSCRIBE)
+        return sb__follow_create(engine, where, use, &l->follow);
     sb__use_name(use, name, sizeof name);
     snprintf(text, sizeof text, "signalbox.gateway.%s", name);
     sb_err err = sb_socket_create(engine, SB_DEALER, text, &l->dealer);
@@ -148,7 +151,7 @@ static sb_err open_line(line *l, sb_engine *engine, const char *where, const sb_
         return err;
     l->handler = (sb_handler){.on_msg = on_msg, .on_event = on_event, .on_closed = on_closed};
     sb_socket_set_handler(l->dealer, &l->handler);
-    make_id(id);
+    sb__gate_id(id);
     sb_socket_set_bytes(l->dealer, SB_OPT_ROUTING_ID, id, sizeof id, NULL, 0);
     sb_socket_set_int(l->dealer, SB_OPT_LINGER, 0, NULL, 0);
     snprintf(text, sizeof text, "%s%s", where, name);
@@ -162,9 +165,10 @@ sb_err sb_gateway_create(sb_engine *engine, const char *where, const sb_use *use
         return SB_ENOMEM;
     sb_map_init(&gw->calls);
     *out = gw; /* also when a line fails: the handlers of the others live in here */
-    for (gw->n = 0; gw->n < n; gw->n++) {
-        gw->lines[gw->n].gw = gw;
-        sb_err err = open_line(&gw->lines[gw->n], engine, where, &uses[gw->n]);
+    for (size_t i = 0; i < n; i++) {
+        line *l = &gw->lines[gw->n++];
+        l->gw = gw;
+        sb_err err = open_line(l, engine, where, &uses[i]);
         if (err != SB_OK)
             return err;
     }
@@ -182,6 +186,8 @@ void sb_gateway_destroy(sb_gateway *gw)
         free(w);
     }
     sb_map_finish(&gw->calls);
+    for (size_t i = 0; i < gw->n; i++)
+        sb__follow_destroy(gw->lines[i].follow);
     free(gw);
 }
 
@@ -232,4 +238,12 @@ void sb_gateway_cancel(sb_gateway *gw, sb_call *call)
         return;
     number_bytes(call->number, number);
     take_call(gw, number);
+}
+
+sb_err sb_gateway_follow(sb_gateway *gw, size_t use, const void *topic, size_t len, const sb_event_id *since,
+    sb_follower *follower)
+{
+    if (use >= gw->n || gw->lines[use].follow == NULL)
+        return SB_ECLOSED;
+    return sb__follow_add(gw->lines[use].follow, topic, len, since, follower);
 }

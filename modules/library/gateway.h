@@ -23,9 +23,10 @@ extern "C" {
 #define SB_GATE_INPROC "inproc://signalbox/"
 
 typedef enum sb_use_kind {
-    SB_USE_REQUEST, /* ROUTER, REP: as a DEALER peer. DEALER: its peers answer, round robin */
-    SB_USE_PUBLISH, /* PUB, XPUB, PUSH: sent by the socket. PULL: as if a PUSH peer had sent it */
-    SB_USE_PAGE,    /* of the board itself: "status" (JSON) or "metrics" (Prometheus) */
+    SB_USE_PAGE,      /* of the board itself: "status" (JSON) or "metrics" (Prometheus) */
+    SB_USE_REQUEST,   /* ROUTER, REP: as a DEALER peer. DEALER: its peers answer, round robin */
+    SB_USE_PUBLISH,   /* PUB, XPUB, PUSH: sent by the socket. PULL: as if a PUSH peer had sent it */
+    SB_USE_SUBSCRIBE, /* PUB, XPUB: one subscriber for all followers of all gateways */
     SB_USE_COUNT
 } sb_use_kind;
 
@@ -33,6 +34,7 @@ typedef enum sb_use_kind {
 typedef struct sb_use {
     sb_use_kind kind;
     const char *socket; /* or the page */
+    uint32_t retain;    /* SUBSCRIBE: messages kept for followers that come back */
 } sb_use;
 
 /* Whether the scripts of a plan have that socket and its type (told) can be used so; else one line in err.
@@ -89,6 +91,50 @@ void sb_gateway_get_stats(const sb_gateway *gw, sb_gateway_stats *out);
 sb_err sb_gateway_call(sb_gateway *gw, size_t use, const struct iovec *frames, size_t n, sb_call *call);
 /* on_reply does not come after it; the reply, when it comes, is counted as late. Idempotent. */
 void sb_gateway_cancel(sb_gateway *gw, sb_call *call);
+
+/* ---- followers: subscriptions through the gate ---- */
+
+/* What a message is called, so that a follower that comes back can say where it was. Numbers grow by one per
+ * message of the socket; another epoch: the gate was made anew, and nothing can be said about order. */
+typedef struct sb_event_id {
+    uint32_t epoch;
+    uint64_t number;
+} sb_event_id;
+
+typedef enum sb_follow_status {
+    SB_FOLLOW_OK,     /* messages come from now on; what was missed has come before */
+    SB_FOLLOW_DENIED, /* by the script */
+    SB_FOLLOW_FULL,   /* too many topics */
+    SB_FOLLOW_LOST    /* the connection to the gate broke: follow again, from the last id */
+} sb_follow_status;
+
+#define SB_FOLLOW_TOPIC 255 /* longest topic */
+
+/* Somebody who wants to see what is published under a topic; the caller's memory. The callbacks may call
+ * sb_gateway_unfollow for any follower. */
+typedef struct sb_follower sb_follower;
+struct sb_follower {
+    /* The answer, never from inside sb_gateway_follow; then LOST at most once more. After anything but OK the
+     * follower is the caller's again. */
+    void (*on_status)(sb_follower *self, sb_follow_status status);
+    /* frames[0] is the topic as it was asked for. Valid during the call. */
+    void (*on_message)(sb_follower *self, const sb_event_id *id, const struct iovec *frames, size_t n);
+    /* private; zero before the first follow */
+    struct sb__followed *followed;
+    void *next, *prev;
+    uint32_t number; /* of the question, 0: answered */
+    uint32_t asked_len;
+    sb_event_id since;
+    char asked[SB_FOLLOW_TOPIC + 1];
+};
+
+/* Follows a topic of use number `use`. `since` (may be NULL): the last message seen; what the gate still has
+ * after it comes first. SB_EMSGSIZE: the topic is too long; SB_EAGAIN, SB_ECLOSED, SB_ENOMEM. Step the engine
+ * afterwards. */
+sb_err sb_gateway_follow(sb_gateway *gw, size_t use, const void *topic, size_t len, const sb_event_id *since,
+    sb_follower *follower);
+/* Nothing comes after it. Idempotent. */
+void sb_gateway_unfollow(sb_gateway *gw, sb_follower *follower);
 
 #ifdef __cplusplus
 }

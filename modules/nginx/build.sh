@@ -35,4 +35,6 @@ if [ ! -f "$build/Makefile" ] || [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$w
     printf '%s' "$wanted" >"$stamp"
 fi
 make -s -f "$build/Makefile" modules
-cp "$build/ngx_signalbox_module.so" "$result"
+# Not in place: workers may be running in the old one.
+cp "$build/ngx_signalbox_module.so" "$result.new"
+mv "$result.new" "$result"

@@ -25,7 +25,16 @@ typedef struct {
     ngx_array_t *frames;             /* of ngx_http_signalbox_item_t; NULL: the default of the use */
     ngx_array_t *headers;            /* of ngx_str_t, lower case; NULL: all of the request */
     ngx_http_complex_value_t *topic; /* NULL: what follows the location's name in the path */
+    ngx_int_t publish;               /* use for what WebSocket clients send; NGX_CONF_UNSET: they may not */
+    ngx_int_t retain;                /* messages kept for clients that come back */
+    ngx_msec_t ping;
+    size_t buffer;     /* octets that may wait for one client */
+    size_t message;    /* octets of a message from a WebSocket client */
+    ngx_uint_t format; /* one of the enum below */
+    ngx_flag_t binary; /* WebSocket frames */
 } ngx_http_signalbox_loc_conf_t;
+
+enum { NGX_HTTP_SIGNALBOX_DATA, NGX_HTTP_SIGNALBOX_EVENT, NGX_HTTP_SIGNALBOX_JSON };
 
 /* One request on its way through a socket. */
 typedef struct {
@@ -69,6 +78,10 @@ ngx_int_t ngx_http_signalbox_publish_handler(ngx_http_request_t *r);
 
 /* ngx_http_signalbox_page.c: content handler of signalbox_status and signalbox_metrics. */
 ngx_int_t ngx_http_signalbox_page_handler(ngx_http_request_t *r);
+/* ngx_http_signalbox_subscribe.c: content handler of signalbox_subscribe. quit: the worker ends, clients are
+ * told to come back, which brings them to another one. */
+ngx_int_t ngx_http_signalbox_subscribe_handler(ngx_http_request_t *r);
+void ngx_http_signalbox_quit(ngx_signalbox_worker_t *w);
 
 /* ngx_http_signalbox_variables.c */
 ngx_int_t ngx_http_signalbox_variables_add(ngx_conf_t *cf);

@@ -63,21 +63,44 @@ static ngx_int_t ngx_http_signalbox_variable_topic(
     return ngx_http_signalbox_variable_set(v, &text);
 }
 
-/* Replies of this worker that came when nobody waited any more. */
-static ngx_int_t ngx_http_signalbox_variable_late(
+static uint64_t ngx_http_signalbox_count_late(ngx_signalbox_worker_t *w)
+{
+    sb_gateway_stats stats;
+    w->api->gateway_stats(w->gateway, &stats);
+    return stats.late;
+}
+
+static uint64_t ngx_http_signalbox_count_clients(ngx_signalbox_worker_t *w)
+{
+    return w->nstreams;
+}
+
+static uint64_t ngx_http_signalbox_count_slow(ngx_signalbox_worker_t *w)
+{
+    return w->slow;
+}
+
+typedef uint64_t (*ngx_http_signalbox_count_pt)(ngx_signalbox_worker_t *w);
+
+static const ngx_http_signalbox_count_pt ngx_http_signalbox_counts[] = {
+    ngx_http_signalbox_count_late,    /* replies that came when nobody waited any more */
+    ngx_http_signalbox_count_clients, /* of signalbox_subscribe, now */
+    ngx_http_signalbox_count_slow,    /* ... that were dropped because they did not keep up */
+};
+
+/* Of this worker; `data` says which. */
+static ngx_int_t ngx_http_signalbox_variable_count(
     ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
 {
     ngx_signalbox_worker_t *w = ngx_signalbox_gateway_worker();
-    sb_gateway_stats stats;
     ngx_str_t text;
     v->not_found = 1;
     if (w == NULL)
         return NGX_OK;
-    w->api->gateway_stats(w->gateway, &stats);
     text.data = ngx_pnalloc(r->pool, NGX_INT64_LEN);
     if (text.data == NULL)
         return NGX_ERROR;
-    text.len = (size_t)(ngx_sprintf(text.data, "%uL", stats.late) - text.data);
+    text.len = (size_t)(ngx_sprintf(text.data, "%uL", ngx_http_signalbox_counts[data](w)) - text.data);
     return ngx_http_signalbox_variable_set(v, &text);
 }
 
@@ -88,7 +111,10 @@ static ngx_http_variable_t ngx_http_signalbox_variables[] = {
     {ngx_string("signalbox_socket"), NULL, ngx_http_signalbox_variable_socket, 0, NGX_HTTP_VAR_NOCACHEABLE,
         0},
     {ngx_string("signalbox_topic"), NULL, ngx_http_signalbox_variable_topic, 0, NGX_HTTP_VAR_NOCACHEABLE, 0},
-    {ngx_string("signalbox_late"), NULL, ngx_http_signalbox_variable_late, 0, NGX_HTTP_VAR_NOCACHEABLE, 0},
+    {ngx_string("signalbox_late"), NULL, ngx_http_signalbox_variable_count, 0, NGX_HTTP_VAR_NOCACHEABLE, 0},
+    {ngx_string("signalbox_clients"), NULL, ngx_http_signalbox_variable_count, 1, NGX_HTTP_VAR_NOCACHEABLE,
+        0},
+    {ngx_string("signalbox_slow"), NULL, ngx_http_signalbox_variable_count, 2, NGX_HTTP_VAR_NOCACHEABLE, 0},
 };
 
 ngx_int_t ngx_http_signalbox_variables_add(ngx_conf_t *cf)

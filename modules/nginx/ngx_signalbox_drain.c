@@ -4,7 +4,7 @@
  * idle connections when it begins to quit, so a connection without a descriptor watches for that. Order:
  * listening stops (the new worker accepts), scripts learn that the end is near, queues are sent, then
  * everything is closed. */
-#include "ngx_signalbox_module.h"
+#include "ngx_http_signalbox.h"
 
 #define NGX_SIGNALBOX_NO_FD ((ngx_socket_t)-2)
 #define NGX_SIGNALBOX_SLACK                                                                                  \
@@ -75,6 +75,7 @@ static void ngx_signalbox_drain_on_quit(ngx_event_t *ev)
     if (!c->close)
         return;
     ngx_signalbox_drain_unwatch(w);
+    ngx_http_signalbox_quit(w);
     ngx_signalbox_drain_begin(w);
 }
 

@@ -70,7 +70,9 @@ struct ngx_signalbox_worker_s {
     ngx_event_t hold;          /* keeps a quitting worker alive while it drains */
     sb_drain drain;
     sb_drain_report report;
-    unsigned owner : 1; /* runs the scripts */
+    ngx_queue_t streams;       /* clients of signalbox_subscribe */
+    ngx_uint_t nstreams, slow; /* now; dropped because they did not keep up */
+    unsigned owner : 1;        /* runs the scripts */
     unsigned draining : 1;
     unsigned drained : 1;
 };

@@ -111,6 +111,7 @@ static ngx_signalbox_worker_t *ngx_signalbox_worker_create(
     w->host.listen_fd = ngx_signalbox_worker_listen_fd;
     w->host.connect_fd = ngx_signalbox_worker_connect_fd;
     w->owner = owner;
+    ngx_queue_init(&w->streams);
     w->conf = conf;
     w->api = conf->api;
     w->log = cycle->log;
