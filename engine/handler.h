@@ -64,6 +64,27 @@ typedef enum sb_verdict {
     SB_VERDICT_LATER    /* sb_subscription_answer will be called; denied after the socket's deadline (5 s) */
 } sb_verdict;
 
+/* Narrows a subscription: of what begins with its topic the peer gets only what passes. */
+typedef enum sb_filter_kind {
+    SB_FILTER_EXACT, /* the topic itself */
+    SB_FILTER_MATCH, /* a wildcard: between separators "*" stands for one piece, ">" at the end for all that
+                        follow */
+    SB_FILTER_ASK    /* on_filter says */
+} sb_filter_kind;
+
+typedef struct sb_filter {
+    sb_filter_kind kind;
+    const void *pattern; /* MATCH */
+    size_t pattern_len;
+    char separator; /* MATCH: usually '.' */
+    void *data;     /* ASK: the application's, until on_filter_gone */
+} sb_filter;
+
+/* SB_EINVAL for a pattern whose ">" is not its last piece. */
+sb_err sb_filter_check(const sb_filter *filter);
+/* Whether a topic matches a filter of SB_FILTER_MATCH. */
+bool sb_filter_match(const sb_filter *filter, const void *topic, size_t len);
+
 /* A subscription waiting for its answer. Owned by the engine. */
 typedef struct sb_subscription {
     sb_peer *peer;
@@ -84,8 +105,15 @@ struct sb_handler {
     void (*on_event)(sb_handler *self, sb_socket *sock, const sb_event *event);
     /* A send that got SB_EAGAIN may work now. Once per episode. */
     void (*on_writable)(sb_handler *self, sb_socket *sock);
-    /* Last call: the socket is gone for good (all closed). The pointer `sock` is invalid after it. */
+    /* The last thing told: the socket is gone for good (all closed). The pointer `sock` is invalid after it.
+     */
     void (*on_closed)(sb_handler *self, sb_socket *sock);
+    /* A message for a peer whose subscription has a filter of kind ASK: true lets it pass. The message must
+     * not be edited, nothing may be sent on this socket from inside. NULL slot: nothing passes. */
+    bool (*on_filter)(
+        sb_handler *self, sb_socket *sock, sb_peer *peer, const sb_filter *filter, const sb_msg *msg);
+    /* A filter of kind ASK will not be asked again. */
+    void (*on_filter_gone)(sb_handler *self, sb_socket *sock, const sb_filter *filter);
 };
 
 #ifdef __cplusplus

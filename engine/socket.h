@@ -109,6 +109,9 @@ uint32_t sb_socket_forget(sb_socket *sock, const void *topic, size_t len);
 /* Answers to on_subscribe: the topic to use instead (from inside on_subscribe, before SB_VERDICT_REWRITE); or
  * the late answer to SB_VERDICT_LATER: DENY, ACCEPT, or REWRITE with `topic`. Harmless when the peer is gone.
  */
+/* sb_subscription_filter: narrows the subscription if it is accepted or rewritten; before the answer. Copied.
+ * SB_ENOMEM; SB_EINVAL for a pattern whose ">" is not its last piece. */
+sb_err sb_subscription_filter(sb_subscription *sub, const sb_filter *filter);
 sb_err sb_subscription_rewrite(sb_subscription *sub, const void *topic, size_t len);
 void sb_subscription_answer(sb_subscription *sub, sb_verdict verdict, const void *topic, size_t len);
 

@@ -538,6 +538,8 @@ static const sb_handler handler = {
     .on_event = on_event,
     .on_writable = on_writable,
     .on_closed = on_closed,
+    .on_filter = sb__handler_on_filter,
+    .on_filter_gone = sb__handler_on_filter_gone,
 };
 
 void sb__handler_init(sb__lsock *ls)

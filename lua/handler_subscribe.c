@@ -20,11 +20,20 @@ static void decide(sb__task *t, sb_verdict verdict, const char *topic, size_t le
     *t->u.ask.out = verdict;
 }
 
+static bool is_filter(lua_State *L, int idx)
+{
+    return lua_istable(L, idx) || lua_isfunction(L, idx);
+}
+
 static int subscribe_k(lua_State *L, int status, lua_KContext ctx)
 {
     (void)status;
     sb__task *t = (sb__task *)ctx;
-    if (sb__is_token(L, RESULT, SB__ACCEPT) || (lua_isboolean(L, RESULT) && lua_toboolean(L, RESULT))) {
+    bool second = is_filter(L, RESULT + 1);
+    if (!t->ls->gone && (second || is_filter(L, RESULT)))
+        sb__filter_take(L, second ? RESULT + 1 : RESULT, t->u.ask.sub);
+    if (is_filter(L, RESULT) || sb__is_token(L, RESULT, SB__ACCEPT) ||
+        (lua_isboolean(L, RESULT) && lua_toboolean(L, RESULT))) {
         decide(t, SB_VERDICT_ACCEPT, NULL, 0);
     } else if (sb__is_token(L, RESULT, SB__DENY) || lua_isboolean(L, RESULT)) {
         decide(t, SB_VERDICT_DENY, NULL, 0);
@@ -33,7 +42,7 @@ static int subscribe_k(lua_State *L, int status, lua_KContext ctx)
         const char *topic = lua_tolstring(L, RESULT, &len);
         decide(t, SB_VERDICT_REWRITE, topic, len);
     } else {
-        return luaL_error(L, "on_subscribe returns sb.ACCEPT, sb.DENY or another topic, not a %s",
+        return luaL_error(L, "on_subscribe returns sb.ACCEPT, sb.DENY, another topic or a filter, not a %s",
             luaL_typename(L, RESULT));
     }
     return 0;
@@ -79,6 +88,8 @@ sb_verdict sb__handler_on_subscribe(sb_handler *self, sb_socket *sock, sb_subscr
     (void)sock;
     sb__lsock *ls = (sb__lsock *)self;
     sb_script *s = ls->script;
+    if (!sb__filter_named(ls, sub))
+        return SB_VERDICT_DENY;
     if (ls->on_subscribe == LUA_NOREF)
         return SB_VERDICT_ACCEPT;
     sb__task *t = sb__task_take(s, &subscribe_kind, ls);

@@ -416,8 +416,16 @@ function Socket:pipe(to, fn) end
 ---@param fn fun(msg: sb.Message, peer: sb.Peer): sb.Sendable|sb.Token|nil, string?
 ---@return sb.Socket self
 function Socket:on_message(fn) end
+---What of a subscription's topic the peer gets: all that is exactly it, all that matches, or what a function says.
+---@alias sb.Filter { exact: boolean }|{ match: string, separator: string? }|fun(msg: sb.Message, peer: sb.Peer): boolean
+
+---PUB and XPUB: a filter for whoever subscribes exactly this topic; nil takes it off for later ones.
+---@param topic string
+---@param filter sb.Filter?
+---@return sb.Socket self
+function Socket:filter(topic, filter) end
 ---PUB, XPUB and RADIO: may this peer have this topic? May wait; denied after 5 s.
----@param fn fun(topic: string, peer: sb.Peer): sb.Token|string|boolean, string?
+---@param fn fun(topic: string, peer: sb.Peer): sb.Token|string|boolean|sb.Filter, string|sb.Filter?
 ---@return sb.Socket self
 function Socket:on_subscribe(fn) end
 ---Events of connections: "accepted", "handshake_succeeded", "disconnected", ...; of queues: "congested", "relieved" (info.queued_msgs, queued_bytes).

@@ -30,7 +30,8 @@ static sb__lsock *lsock_new(sb_script *s, sb_type type)
         return NULL;
     ls->script = s;
     ls->type = type;
-    ls->self = ls->on_message = ls->on_subscribe = ls->on_peer = ls->pipe_fn = ls->peer_ref = LUA_NOREF;
+    ls->self = ls->on_message = ls->on_subscribe = ls->on_peer = ls->pipe_fn = ls->filters = ls->peer_ref =
+        LUA_NOREF;
     return ls;
 }
 
@@ -113,7 +114,8 @@ static void detach_target(sb__lsock *target)
 static void drop_functions(sb__lsock *ls)
 {
     lua_State *L = ls->script->L;
-    int *refs[] = {&ls->on_message, &ls->on_subscribe, &ls->on_peer, &ls->pipe_fn, &ls->peer_ref, &ls->self};
+    int *refs[] = {&ls->on_message, &ls->on_subscribe, &ls->on_peer, &ls->pipe_fn, &ls->filters,
+        &ls->peer_ref, &ls->self};
     for (size_t i = 0; i < sizeof(refs) / sizeof(refs[0]); i++)
         sb__unref(L, refs[i]);
     ls->kind = NULL;

@@ -27,7 +27,7 @@ struct sb__lsock {
     uint32_t refs; /* open tasks */
 
     /* registry references: the object itself (while it must not be collected) and the script's functions */
-    int self, on_message, on_subscribe, on_peer, pipe_fn;
+    int self, on_message, on_subscribe, on_peer, pipe_fn, filters;
     const sb__task_kind *kind; /* what runs for a message; NULL: messages queue for recv */
     sb__lsock *pipe_to;
     sb__lproxy *proxy;
@@ -87,6 +87,15 @@ void sb__hops_follow(sb_socket *from, sb_socket *to);
 
 /* Runs a function of a route table for a message; what an sb_route_call returns. */
 /* handler_subscribe.c: the slot of the engine's handler. */
+/* handler_filter.c: the filter at idx becomes the subscription's (sub NULL: is only checked); raises. The one
+ * that socket:filter named for its topic, if any: false when that failed, which is noted. Slots of the
+ * engine's handler. */
+void sb__filter_take(lua_State *L, int idx, sb_subscription *sub);
+bool sb__filter_named(sb__lsock *ls, sb_subscription *sub);
+int sb__socket_filter(lua_State *L);
+bool sb__handler_on_filter(
+    sb_handler *self, sb_socket *sock, sb_peer *peer, const sb_filter *filter, const sb_msg *msg);
+void sb__handler_on_filter_gone(sb_handler *self, sb_socket *sock, const sb_filter *filter);
 sb_verdict sb__handler_on_subscribe(sb_handler *self, sb_socket *sock, sb_subscription *sub);
 sb_err sb__route_function(sb__lsock *ls, int fn, bool takes_peer, sb_peer *peer, sb_msg *msg);
 

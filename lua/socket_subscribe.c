@@ -134,5 +134,6 @@ const luaL_Reg sb__socket_subscribe_methods[] = {
     {"subscribe", socket_subscribe},
     {"unsubscribe", socket_unsubscribe},
     {"forget", socket_forget},
+    {"filter", sb__socket_filter},
     {NULL, NULL},
 };

@@ -3,6 +3,7 @@
 
 #include "engine/pattern/alias.h"
 #include "engine/pattern/envelope.h"
+#include "engine/pattern/narrow.h"
 
 #include <stdlib.h>
 
@@ -84,6 +85,8 @@ static sb_err visit(sb__fan *fan, sb_peer *peer, const sb_msg *msg)
     if (peer->mark == fan->serial)
         return SB_OK;
     peer->mark = fan->serial;
+    if (peer->narrows != NULL && !sb__narrow_passes(fan, peer, fan->sending))
+        return SB_OK;
     if (msg == NULL)
         return check_room(fan, peer);
     sb__fan_push(fan, peer, msg);
@@ -145,7 +148,10 @@ sb_err sb__fan_send(sb_pattern *pat, sb_msg *msg)
     sb_msg body;
     if (msg->n <= msg->envelope)
         return SB_EINVAL;
+    if (fan->asking)
+        return SB_EFSM;
     sb__envelope_view(&body, msg, msg->envelope);
+    fan->sending = &body;
     sb_err (*each)(sb__fan *, const sb_frame *, const sb_msg *) = pat->options->invert_matching ? visit_others
                                                                   : fan->exact                  ? visit_exact
                                                                                : visit_matching;
@@ -206,6 +212,8 @@ sb_err sb__fan_subscribed(sb_pattern *pat, sb_peer *peer, const uint8_t *topic, 
     bool late = subscribe && fan->retain != NULL && !sb__topics_holds(&fan->topics, peer, topic, len);
     sb_err err = subscribe ? sb__topics_add(&fan->topics, peer, topic, len, &edge)
                            : sb__topics_remove(&fan->topics, peer, topic, len, &edge);
+    if (!subscribe && peer->narrows != NULL && !sb__topics_holds(&fan->topics, peer, topic, len))
+        sb__narrow_remove(peer, topic, len);
     if (err == SB_OK && fan->tells && (edge || all))
         tell(fan, peer, topic, len, subscribe);
     if (err == SB_OK && late)

@@ -12,10 +12,12 @@ typedef struct sb__fan {
     sb__topics topics;
     sb_list peers; /* attached, by their active node */
     uint32_t npeers;
-    uint64_t serial;    /* of the message being sent; peer->mark */
-    bool starved;       /* xpub_nodrop: a send met a full peer */
-    bool tells;         /* XPUB: subscriptions are told to the application */
-    bool exact;         /* RADIO: the whole topic must match, not its beginning */
+    uint64_t serial; /* of the message being sent; peer->mark */
+    bool starved;    /* xpub_nodrop: a send met a full peer */
+    bool tells;      /* XPUB: subscriptions are told to the application */
+    bool exact;      /* RADIO: the whole topic must match, not its beginning */
+    const sb_msg *sending;
+    bool asking;        /* the application, about a filter: nothing may change now */
     sb__retain *retain; /* NULL: nothing is retained */
 } sb__fan;
 

@@ -3,6 +3,7 @@
 #ifndef SB_PATTERN_H
 #define SB_PATTERN_H
 
+#include "engine/handler.h"
 #include "engine/option.h"
 #include "engine/pattern/pipe.h"
 #include "engine/pattern/retain.h"
@@ -18,6 +19,9 @@ typedef struct sb__pattern_host {
      * counted). */
     void (*event)(sb_pattern *pat, sb_peer *from, const uint8_t *data, size_t len);
     void (*dropped)(sb_pattern *pat, sb_peer *peer, sb_drop why); /* peer may be NULL */
+    /* Whether a message passes a filter of kind ASK; such a filter is not needed any more. */
+    bool (*ask)(sb_pattern *pat, sb_peer *peer, const sb_filter *filter, const sb_msg *msg);
+    void (*filter_gone)(sb_pattern *pat, const sb_filter *filter);
     /* peer->out_full changed. */
     void (*congestion)(sb_pattern *pat, sb_peer *peer);
     /* The time (ns), for a message that begins to wait in a stage; the socket sees to its expiry. */

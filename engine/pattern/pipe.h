@@ -12,6 +12,7 @@
 #include "engine/trace.h"
 
 typedef struct sb__link sb__link;
+typedef struct sb__narrow sb__narrow;
 typedef struct sb_pattern sb_pattern;
 
 /* What a connection does for a pipe; implemented by transport/conn.c and transport/inproc.c. None of these
@@ -53,6 +54,7 @@ struct sb_peer {
     uint32_t topics;      /* XPUB: number of subscriptions it holds */
     uint64_t topic_bytes; /* XPUB: their octets */
     uint64_t mark;        /* fan: last message it was chosen for, so that it gets it once */
+    sb__narrow *narrows;  /* XPUB: what it gets less than it subscribed (narrow.h) */
     bool out_full;        /* a push said SB_EAGAIN; writable follows when low */
     sb_list_node member;  /* in the robin's list of all its peers */
     int64_t credit;       /* balance = weighted */

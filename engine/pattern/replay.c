@@ -2,6 +2,8 @@
  * newer. Before: pattern/fan.c. After: pattern/retain.c, pattern/pipe.c. */
 #include "engine/pattern/fan.h"
 
+#include "engine/pattern/narrow.h"
+
 typedef struct replay {
     sb__fan *fan;
     sb_peer *peer;
@@ -14,7 +16,7 @@ void sb__fan_option(sb_pattern *pat, sb_opt opt)
     (void)opt;
     if (pat->options->retain.last > 0 && fan->retain == NULL) {
         fan->retain = sb__retain_create(&pat->options->retain); /* without memory nothing is retained */
-    } else if (pat->options->retain.last == 0) {
+    } else if (pat->options->retain.last == 0 && !fan->asking) {
         sb__retain_destroy(fan->retain);
         fan->retain = NULL;
     }
@@ -30,7 +32,7 @@ void sb__fan_retained(const sb_pattern *pat, uint64_t *msgs, uint64_t *bytes)
 uint32_t sb__fan_forget(sb_pattern *pat, const uint8_t *topic, size_t len)
 {
     sb__fan *fan = (sb__fan *)pat;
-    return fan->retain != NULL ? sb__retain_forget(fan->retain, topic, len) : 0;
+    return fan->retain != NULL && !fan->asking ? sb__retain_forget(fan->retain, topic, len) : 0;
 }
 
 /* Whether the peer has a longer subscription that matches: then it got the message with that one. */
@@ -45,7 +47,9 @@ static bool has_longer(const replay *r, const sb_frame *topic)
 static void send_one(void *arg, const sb_msg *msg)
 {
     const replay *r = arg;
-    if (!has_longer(r, &msg->frames[0]))
+    if (has_longer(r, &msg->frames[0]))
+        return;
+    if (r->peer->narrows == NULL || sb__narrow_passes(r->fan, r->peer, msg))
         sb__fan_push(r->fan, r->peer, msg);
 }
 

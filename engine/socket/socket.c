@@ -41,6 +41,20 @@ static void host_dropped(sb_pattern *pat, sb_peer *peer, sb_drop why)
         sb_socket_count_drop(pat->socket, why);
 }
 
+static bool host_ask(sb_pattern *pat, sb_peer *peer, const sb_filter *filter, const sb_msg *msg)
+{
+    sb_socket *sock = pat->socket;
+    return sock->handler != NULL && sock->handler->on_filter != NULL &&
+           sock->handler->on_filter(sock->handler, sock, peer, filter, msg);
+}
+
+static void host_filter_gone(sb_pattern *pat, const sb_filter *filter)
+{
+    sb_socket *sock = pat->socket;
+    if (sock->handler != NULL && sock->handler->on_filter_gone != NULL)
+        sock->handler->on_filter_gone(sock->handler, sock, filter);
+}
+
 static void host_congestion(sb_pattern *pat, sb_peer *peer)
 {
     sb__overload_changed(pat->socket, peer);
@@ -56,6 +70,8 @@ static const sb__pattern_host pattern_host = {
     .readable = host_readable,
     .event = host_event,
     .dropped = host_dropped,
+    .ask = host_ask,
+    .filter_gone = host_filter_gone,
     .congestion = host_congestion,
     .stamp = host_stamp,
 };

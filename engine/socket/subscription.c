@@ -1,6 +1,7 @@
 /* Subscriptions that the application may accept, deny or rewrite, now or later.
  * Before: transport/conn.c (SUBSCRIBE or CANCEL arrived). After: pattern/ (topics). */
 #include "engine/pattern/alias.h"
+#include "engine/pattern/narrow.h"
 #include "engine/socket/internal.h"
 
 #include <stdlib.h>
@@ -18,6 +19,7 @@ typedef struct question {
     sb_asking *asking; /* who wants to know, instead of a subscription of the peer's */
     uint8_t *rewritten;
     size_t rewritten_len;
+    sb_filter *filter; /* its pattern lies behind it; NULL: none */
     uint8_t topic[];
 } question;
 
@@ -65,11 +67,33 @@ static sb_err accept_other(sb_peer *peer, const sb_subscription *asked, const ui
     return err == SB_OK ? accept_topic(peer, topic, len) : err;
 }
 
+static void release_filter(sb_socket *sock, const sb_filter *filter)
+{
+    if (filter->kind == SB_FILTER_ASK && sock->handler != NULL && sock->handler->on_filter_gone != NULL)
+        sock->handler->on_filter_gone(sock->handler, sock, filter);
+}
+
+/* The filter is the peer's from here on. */
+static sb_err narrow(question *q, const uint8_t *topic, size_t len)
+{
+    if (q->filter == NULL)
+        return SB_OK;
+    sb_err err = sb__narrow_set(q->base.peer, topic, len, q->filter);
+    if (err != SB_OK)
+        return err;
+    free(q->filter);
+    q->filter = NULL;
+    return SB_OK;
+}
+
 static void question_free(question *q)
 {
     sb_timer_stop(q->sock->engine->loop, &q->timer);
     sb_list_remove(&q->node);
     q->sock->nsubscriptions--;
+    if (q->filter != NULL)
+        release_filter(q->sock, q->filter);
+    free(q->filter);
     free(q->rewritten);
     free(q);
 }
@@ -118,6 +142,9 @@ static void conclude(question *q, sb_verdict verdict)
     sb_peer *peer = q->base.peer;
     if (tell_asking(q, verdict) || peer == NULL)
         return;
+    bool rewrite = verdict == SB_VERDICT_REWRITE && q->rewritten != NULL;
+    if (narrow(q, rewrite ? q->rewritten : q->base.topic, rewrite ? q->rewritten_len : q->base.len) != SB_OK)
+        verdict = SB_VERDICT_DENY;
     if (verdict == SB_VERDICT_ACCEPT)
         accept_topic(peer, q->base.topic, q->base.len);
     else if (verdict == SB_VERDICT_REWRITE && q->rewritten != NULL)
@@ -221,6 +248,7 @@ void sb__subscriptions_forget(sb_peer *peer)
         q->base.peer = NULL;
     }
     sb__alias_clear(peer);
+    sb__narrow_clear(peer);
 }
 
 void sb__subscriptions_finish(sb_socket *sock)
@@ -230,6 +258,25 @@ void sb__subscriptions_finish(sb_socket *sock)
         tell_asking(q, SB_VERDICT_DENY);
         question_free(q);
     }
+}
+
+sb_err sb_subscription_filter(sb_subscription *sub, const sb_filter *filter)
+{
+    question *q = (question *)sub;
+    if (sb_filter_check(filter) != SB_OK)
+        return SB_EINVAL;
+    sb_filter *copy = malloc(sizeof *copy + filter->pattern_len);
+    if (copy == NULL)
+        return SB_ENOMEM;
+    *copy = *filter;
+    if (filter->pattern_len > 0)
+        memcpy(copy + 1, filter->pattern, filter->pattern_len);
+    copy->pattern = copy + 1;
+    if (q->filter != NULL)
+        release_filter(q->sock, q->filter);
+    free(q->filter);
+    q->filter = copy;
+    return SB_OK;
 }
 
 sb_err sb_subscription_rewrite(sb_subscription *sub, const void *topic, size_t len)

@@ -56,6 +56,34 @@ def test_subscriptions_are_confirmed_by_libzmq(bench):
     assert remote("return sub:stats().peers") == 1  # the question did no harm
 
 
+def test_subscribers_of_libzmq_are_narrowed(bench):
+    remote = Remote(bench)
+    at = remote("""pub = sb.xpub { bind = 'tcp://127.0.0.1:*' }
+        pub:on_subscribe(function(topic, peer)
+          if topic == 'order.' then return { match = 'order.*.eu' } end
+          if topic == 'status' then return sb.ACCEPT, { exact = true } end
+          if topic == 'big.' then return function(msg) return #msg[2] > 3 end end
+          return sb.ACCEPT
+        end)
+        return pub.last_endpoint""")
+    sub, other = bench.zmq("SUB"), bench.zmq("XSUB")
+    for topic in (b"order.", b"status", b"big.", b"end"):
+        sub.subscribe(topic)
+    sub.connect(at)
+    other.connect(at)
+    other.send(b"\1")
+    until(lambda: remote("return pub:stats().subscriptions") == 5, 5, "the subscriptions")
+    remote("""for _, t in ipairs { 'order.1.eu', 'order.1.us', 'order.1.2.eu', 'status', 'status2', 'big.a', 'end' } do
+        pub:send { t, 'xxxx' } end pub:send { 'big.b', 'x' } pub:send { 'end', '2' }""")
+    assert read(sub, 5) == ["order.1.eu|xxxx", "status|xxxx", "big.a|xxxx", "end|xxxx", "end|2"]
+    assert len(read(other, 9)) == 9
+    sub.unsubscribe(b"order.")
+    sub.subscribe(b"order.1.us")  # another one, without a filter
+    until(lambda: remote("return pub:stats().subscriptions") == 5, 5, "the change")
+    remote("pub:send { 'order.1.eu', '' } pub:send { 'order.1.us', '' } pub:send 'end'")
+    assert read(sub, 2) == ["order.1.us|", "end"]
+
+
 def test_a_confirmation_survives_a_restart_of_the_publisher(bench):
     remote = Remote(bench)
     pub = bench.zmq("XPUB")

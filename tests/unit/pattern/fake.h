@@ -87,8 +87,8 @@ static inline void link_end(sb_peer *peer)
 
 static inline void rig_init(rig *r, sb_type type, const sb__pattern_options *options)
 {
-    static const sb__pattern_host host = {
-        host_writable, host_readable, host_event, host_dropped, host_congestion, host_stamp};
+    static const sb__pattern_host host = {host_writable, host_readable, host_event, host_dropped,
+        .congestion = host_congestion, .stamp = host_stamp};
     *r = (rig){0};
     if (options != NULL)
         r->options = *options;
