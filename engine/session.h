@@ -151,6 +151,12 @@ typedef struct sb_session_verdict {
     uint32_t nmetadata;
 } sb_session_verdict;
 
+/* From inside on_msg, by a callee that is done with its message: makes it the next one, if that is at hand as
+ * a whole. false: there is none for now; the message may be empty then. */
+bool sb_session_next(sb_session *s, sb_msg *msg);
+/* Puts back what it gave, and makes the message empty: on_msg will be called with it. */
+void sb_session_unread(sb_session *s, sb_msg *msg);
+
 typedef enum sb_session_state {
     SB_SESSION_GREETING,
     SB_SESSION_HANDSHAKE,

@@ -131,6 +131,10 @@ void sb_peer_trust(sb_peer *peer);
  * A table goes before the handler's on_msg. */
 void sb_socket_set_route(sb_socket *sock, sb_route *route);
 sb_route *sb_socket_get_route(const sb_socket *sock);
+/* For an on_msg, or the run of a route's `call` (else NULL), that is done with its message: makes it the next
+ * one of the same peer, if one is at hand that would come to the same place; saves leaving and coming back.
+ * The peer must still be there. false: leave now; the message may be empty then. */
+bool sb_socket_next(sb_socket *sock, sb_peer *peer, sb_msg *msg, sb_route_call *call);
 /* How many routing ids stand before the body of what this socket receives, beyond its own (a DEALER behind a
  * ROUTER: 1). */
 void sb_socket_set_hops(sb_socket *sock, uint32_t hops);

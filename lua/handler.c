@@ -57,27 +57,56 @@ static void drop_message(sb__task *t)
         sb_socket_count_drop(t->ls->sock, SB_DROP_DENIED);
 }
 
-/* Stack of a message body: 1 peer object, 2 message object, 3.. results. The function's first result and
- * second. */
-#define ARG_PEER 1
-#define ARG_MSG  2
-#define RESULT   3
+/* Stack of a message body: 1 function, 2 peer object, 3 message object, 4.. results. The function's first
+ * result and second. */
+#define ARG_FN   1
+#define ARG_PEER 2
+#define ARG_MSG  3
+#define RESULT   4
 
+static void push_message(lua_State *L, sb__task *t)
+{
+    uint64_t peer_id = t->peer != NULL ? sb_peer_id(t->peer) : 0;
+    t->msg = sb__lmsg_push_view(L, t->view);
+    if (t->msg->peer_id == peer_id)
+        return;
+    lua_pushvalue(L, ARG_PEER);
+    sb__lmsg_set_peer(L, ARG_MSG, t->msg, peer_id);
+}
+
+/* The task is done with its message: is there another one for the same function, and nothing to do before it?
+ */
+static bool another_message(sb__task *t, uint32_t handlers)
+{
+    sb_script *s = t->script;
+    sb__lmsg_release(t->msg);
+    t->msg = NULL;
+    if (t->ls->closing || s->handlers != handlers || s->ready != NULL || s->resume != NULL ||
+        s->limits.late || !sb_socket_next(t->ls->sock, t->peer, t->view, t->call))
+        return false;
+    sb__limits_enter(&s->limits, t->co);
+    t->handled++;
+    return true;
+}
+
+/* Calls the function for a message and those right behind it; entering Lua costs as much as a small function.
+ * A function that waits has seen its last one: what it comes back to is k. */
 static int call_function(lua_State *L, lua_KFunction k)
 {
     sb__task *t = sb__script_of(L)->current;
-    sb__lpeer_push(L, t->ls, t->peer);
-    t->msg = sb__lmsg_push_view(L, t->view);
-    uint64_t peer_id = t->peer != NULL ? sb_peer_id(t->peer) : 0;
-    if (t->msg->peer_id != peer_id) {
-        lua_pushvalue(L, ARG_PEER);
-        sb__lmsg_set_peer(L, ARG_MSG, t->msg, peer_id);
-    }
+    uint32_t handlers = t->script->handlers;
     lua_rawgeti(L, LUA_REGISTRYINDEX, t->fn);
-    lua_pushvalue(L, ARG_MSG);
-    lua_pushvalue(L, ARG_PEER);
-    lua_callk(L, 2, 2, (lua_KContext)t, k);
-    return k(L, LUA_OK, (lua_KContext)t);
+    sb__lpeer_push(L, t->ls, t->peer);
+    do {
+        lua_settop(L, ARG_PEER);
+        push_message(L, t);
+        lua_pushvalue(L, ARG_FN);
+        lua_pushvalue(L, ARG_MSG);
+        lua_pushvalue(L, ARG_PEER);
+        lua_callk(L, 2, 2, (lua_KContext)t, k);
+        k(L, LUA_OK, (lua_KContext)t);
+    } while (another_message(t, handlers));
+    return 0;
 }
 
 static sb_err message_suspended(sb__task *t)
@@ -272,73 +301,13 @@ static int row_k(lua_State *L, int status, lua_KContext ctx)
     return 0;
 }
 
-/* Everything is there already: the message object, the peer's, and room on the stack. */
-static bool short_row_prepare(sb__task *t, int *nargs)
-{
-    uint64_t peer_id = t->peer != NULL ? sb_peer_id(t->peer) : 0;
-    sb__lmsg *um = sb__lmsg_next_view(t->script);
-    if (um == NULL || um->peer_id != peer_id)
-        return false;
-    lua_rawgeti(t->co, LUA_REGISTRYINDEX, t->fn);
-    t->msg = sb__lmsg_push_view(t->co, t->view);
-    *nargs = 1;
-    return true;
-}
-
-static bool row_prepare(sb__task *t, int *nargs)
-{
-    if (!sb__lpeer_is_last(t->ls, t->peer) || !short_row_prepare(t, nargs))
-        return false;
-    sb__lpeer_push(t->co, t->ls, t->peer);
-    *nargs = 2;
-    return true;
-}
-
-/* Arguments: task, what the function returned. */
-static int row_other_result(lua_State *L)
-{
-    sb__task *t = lua_touserdata(L, 1);
-    lua_pushnil(L); /* the results go where the body has them */
-    lua_insert(L, 2);
-    lua_settop(L, RESULT + 1);
-    return row_k(L, LUA_OK, (lua_KContext)t);
-}
-
-static bool row_returned(sb__task *t, int nres)
-{
-    lua_State *L = t->co;
-    sb__lsock_object *obj = nres > 0 ? sb__lsock_object_at(L, 1) : NULL;
-    if (obj != NULL && obj->ls != NULL && t->msg->state != SB__MSG_DEAD) {
-        sb__lsock_deliver(t, obj->ls, t->msg->msg);
-        return true;
-    }
-    lua_settop(L, 2);
-    lua_pushcfunction(L, row_other_result);
-    lua_insert(L, 1);
-    lua_pushlightuserdata(L, t);
-    lua_insert(L, 2);
-    return lua_pcall(L, 3, 0, 0) == LUA_OK;
-}
-
 static int row_body(lua_State *L)
 {
     return call_function(L, row_k);
 }
 
-static const sb__task_kind row_kind = {.name = "route",
-    .body = row_body,
-    .prepare = row_prepare,
-    .returned = row_returned,
-    .ended = message_ended,
-    .suspended = message_suspended};
-
-/* The same for a function that does not ask for the peer. */
-static const sb__task_kind short_row_kind = {.name = "route",
-    .body = row_body,
-    .prepare = short_row_prepare,
-    .returned = row_returned,
-    .ended = message_ended,
-    .suspended = message_suspended};
+static const sb__task_kind row_kind = {
+    .name = "route", .body = row_body, .ended = message_ended, .suspended = message_suspended};
 
 /* ---- messages from the engine ---- */
 
@@ -352,7 +321,8 @@ static sb_err not_now(sb__lsock *ls)
     return SB_EAGAIN;
 }
 
-static sb_err run_handler(sb__lsock *ls, const sb__task_kind *kind, int fn, sb_peer *peer, sb_msg *msg)
+static sb_err run_handler(
+    sb__lsock *ls, const sb__task_kind *kind, int fn, sb_route_call *call, sb_peer *peer, sb_msg *msg)
 {
     sb_script *s = ls->script;
     if (s->current != NULL || s->toplevel)
@@ -365,13 +335,14 @@ static sb_err run_handler(sb__lsock *ls, const sb__task_kind *kind, int fn, sb_p
     t->peer = peer;
     t->view = msg;
     t->fn = fn;
+    t->call = call;
     sb__task_run(t);
     return SB_OK;
 }
 
-sb_err sb__route_function(sb__lsock *ls, int fn, bool takes_peer, sb_peer *peer, sb_msg *msg)
+sb_err sb__route_function(sb__lsock *ls, int fn, sb_route_call *call, sb_peer *peer, sb_msg *msg)
 {
-    return run_handler(ls, takes_peer ? &row_kind : &short_row_kind, fn, peer, msg);
+    return run_handler(ls, &row_kind, fn, call, peer, msg);
 }
 
 /* Somebody waits in recv: the message is handed over without queueing. */
@@ -411,11 +382,12 @@ static sb_err on_msg(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *m
     }
     if (ls->kind == NULL)
         return hand_over(ls, peer, msg);
-    return run_handler(ls, ls->kind, ls->kind == &pipe_kind ? ls->pipe_fn : ls->on_message, peer, msg);
+    return run_handler(ls, ls->kind, ls->kind == &pipe_kind ? ls->pipe_fn : ls->on_message, NULL, peer, msg);
 }
 
 void sb__handler_update(sb__lsock *ls)
 {
+    ls->script->handlers++;
     if (ls->pipe_to != NULL && ls->pipe_fn != LUA_NOREF)
         ls->kind = &pipe_kind;
     else if (ls->on_message != LUA_NOREF)

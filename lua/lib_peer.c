@@ -92,11 +92,6 @@ static void remember(lua_State *L, sb__lsock *ls, uint64_t id)
     ls->peer_id = id;
 }
 
-bool sb__lpeer_is_last(const sb__lsock *ls, const sb_peer *peer)
-{
-    return peer == NULL || (sb_peer_id(peer) == ls->peer_id && ls->peer_ref != LUA_NOREF);
-}
-
 void sb__lpeer_push(lua_State *L, sb__lsock *ls, sb_peer *peer)
 {
     if (peer == NULL) {

@@ -40,12 +40,6 @@ static bool is_free(const sb__view *slot)
     return slot->object != NULL && slot->object->state == SB__MSG_DEAD && !slot->object->was_kept;
 }
 
-sb__lmsg *sb__lmsg_next_view(sb_script *s)
-{
-    sb__view *slot = &s->views[s->view_turn % SB__VIEWS];
-    return is_free(slot) ? slot->object : NULL;
-}
-
 static sb__lmsg *take_view(lua_State *L, sb__view *slot)
 {
     sb__lmsg *um = slot->object;

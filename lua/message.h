@@ -28,8 +28,6 @@ typedef struct sb__lmsg {
 sb__lmsg *sb__lmsg_push_view(lua_State *L, sb_msg *msg);
 /* Gives the object on top of the stack its metatable (lib_message.c). */
 void sb__lmsg_own_metatable(lua_State *L);
-/* The object whose turn it is, without a push, NULL when one would have to be made. */
-sb__lmsg *sb__lmsg_next_view(sb_script *s);
 /* Makes the value on top of the stack, which is popped, the peer of the message object at idx. */
 void sb__lmsg_set_peer(lua_State *L, int idx, sb__lmsg *um, uint64_t peer_id);
 /* Pushes a message object with a copy of its own, ended by the garbage collector. peer_idx 0: no peer. Raises

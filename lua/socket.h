@@ -97,12 +97,10 @@ bool sb__handler_on_filter(
     sb_handler *self, sb_socket *sock, sb_peer *peer, const sb_filter *filter, const sb_msg *msg);
 void sb__handler_on_filter_gone(sb_handler *self, sb_socket *sock, const sb_filter *filter);
 sb_verdict sb__handler_on_subscribe(sb_handler *self, sb_socket *sock, sb_subscription *sub);
-sb_err sb__route_function(sb__lsock *ls, int fn, bool takes_peer, sb_peer *peer, sb_msg *msg);
+sb_err sb__route_function(sb__lsock *ls, int fn, sb_route_call *call, sb_peer *peer, sb_msg *msg);
 
 /* Peer objects (lib_peer.c): pushes the object of this peer of ls; nil when peer is NULL. */
 void sb__lpeer_push(lua_State *L, sb__lsock *ls, sb_peer *peer);
-/* Whether sb__lpeer_push has the object at hand, and so cannot raise. */
-bool sb__lpeer_is_last(const sb__lsock *ls, const sb_peer *peer);
 /* The number of a peer object at idx; raises when it is none. */
 uint64_t sb__lpeer_check(lua_State *L, int idx);
 

@@ -11,7 +11,6 @@ typedef struct row_call {
     sb_route_call base; /* first */
     sb__lsock *ls;
     int fn;
-    bool takes_peer; /* has a second parameter */
 } row_call;
 
 static sb_err row_call_run(sb_route_call *self, sb_socket *sock, sb_peer *peer, sb_msg *msg)
@@ -19,7 +18,7 @@ static sb_err row_call_run(sb_route_call *self, sb_socket *sock, sb_peer *peer, 
     (void)sock;
     row_call *call = (row_call *)self;
     SB_TRACE(9);
-    return sb__route_function(call->ls, call->fn, call->takes_peer, peer, msg);
+    return sb__route_function(call->ls, call->fn, self, peer, msg);
 }
 
 static void row_call_destroy(sb_route_call *self)
@@ -167,14 +166,6 @@ static void read_action(lua_State *L, int idx, int n, sb_route_row *row, int *fn
 
 /* ---- compiling ---- */
 
-static bool takes_peer(lua_State *L, int fn)
-{
-    lua_Debug ar;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, fn);
-    lua_getinfo(L, ">u", &ar);
-    return ar.nparams > 1 || ar.isvararg;
-}
-
 static bool make_calls(sb__lsock *ls, sb_route_row *rows, const int *fns, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -183,10 +174,8 @@ static bool make_calls(sb__lsock *ls, sb_route_row *rows, const int *fns, size_t
         row_call *call = malloc(sizeof(*call));
         if (call == NULL)
             return false;
-        *call = (row_call){.base = {.run = row_call_run, .destroy = row_call_destroy},
-            .ls = ls,
-            .fn = fns[i],
-            .takes_peer = takes_peer(ls->script->L, fns[i])};
+        *call =
+            (row_call){.base = {.run = row_call_run, .destroy = row_call_destroy}, .ls = ls, .fn = fns[i]};
         rows[i].call = &call->base;
     }
     return true;
@@ -205,6 +194,7 @@ static void install(sb__lsock *ls, sb_route *route, const sb_route_row *rows, si
         for (uint32_t k = 0; k < rows[i].nto; k++)
             sb__hops_follow(ls->sock, rows[i].to[k]);
     ls->target_lost = false;
+    ls->script->handlers++;
     sb_socket_set_route(ls->sock, route);
     sb_socket_resume(ls->sock);
 }
@@ -227,6 +217,7 @@ static int socket_route(lua_State *L)
 {
     sb__lsock *ls = sb__lsock_check(L, 1);
     if (lua_isnil(L, 2)) {
+        ls->script->handlers++;
         sb_socket_set_route(ls->sock, NULL);
         lua_settop(L, 1);
         return 1;

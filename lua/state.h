@@ -60,6 +60,9 @@ struct sb_script {
     sb__lsock *sockets;
     sb__ltimer *timers;
     sb__lmetric *metrics;
+    uint64_t runs;       /* of tasks */
+    uint64_t tune_at;    /* the collector is looked after when so many calls were made */
+    uint32_t handlers;   /* changes with every route, pipe and handler that is set */
     uint32_t recorded;   /* declare phase: tasks, timers and requests that were not run */
     uint64_t request_id; /* of the last request of a DEALER */
     uint64_t requests_made;

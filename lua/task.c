@@ -112,7 +112,8 @@ void sb__task_give_back(sb__task *t)
     t->view = NULL;
     t->msg = NULL;
     t->given = NULL;
-    t->started = t->prepared = false;
+    t->started = false;
+    t->call = NULL;
     t->nargs = 0;
     t->stopped = false;
     if (t->co == NULL) { /* no memory for another coroutine */
@@ -256,15 +257,20 @@ static void tune_collector(sb_script *s)
 static void measure_begin(sb__task *t)
 {
     sb_script *s = t->script;
-    if (s->stats.calls % TUNE_EACH == 0)
+    if (s->stats.calls >= s->tune_at) {
         tune_collector(s);
-    t->timed_from = s->stats.calls++ % TIME_SAMPLE == 0 ? sb__limits_clock() : 0;
+        s->tune_at = s->stats.calls + TUNE_EACH;
+    }
+    t->handled = 1;
+    t->timed_from = s->runs++ % TIME_SAMPLE == 0 ? sb__limits_clock() : 0;
 }
 
+/* A run of messages counts as so many of the same length. */
 static void measure_end(sb__task *t)
 {
+    t->script->stats.calls += t->handled;
     if (t->timed_from != 0)
-        count_time(t->script, sb__limits_clock() - t->timed_from, TIME_SAMPLE);
+        count_time(t->script, (sb__limits_clock() - t->timed_from) / t->handled, TIME_SAMPLE * t->handled);
 }
 
 static int resume(sb__task *t, int *nres)
@@ -274,8 +280,7 @@ static int resume(sb__task *t, int *nres)
     if (!t->started) {
         t->started = true;
         nargs = t->nargs;
-        t->prepared = t->kind->prepare != NULL && t->kind->prepare(t, &nargs);
-        if (t->kind->body != NULL && !t->prepared)
+        if (t->kind->body != NULL)
             lua_pushcfunction(t->co, t->kind->body);
     }
     s->current = t;
@@ -296,10 +301,6 @@ static void run_one(sb__task *t)
     measure_end(t);
     t->given = NULL;
     if (status == LUA_OK) {
-        if (t->prepared && !t->kind->returned(t, nres)) {
-            fail(t);
-            return;
-        }
         lua_settop(t->co, 0);
         end(t);
     } else if (status == LUA_YIELD) {

@@ -14,12 +14,6 @@ typedef struct sb__task_kind {
     /* Runs in the coroutine, protected; NULL: the function and its arguments were put on the coroutine's
      * stack. */
     lua_CFunction body;
-    /* The short way, without a body around the script's function: puts the function and its arguments on the
-     * coroutine's stack; never raises; false when it cannot without (the body does it then). May be NULL. */
-    bool (*prepare)(sb__task *t, int *nargs);
-    /* What a function that was prepared returned: the results are all there is on the coroutine's stack.
-     * Protected by nothing: must not raise. false: the error on top of the stack ends the task. */
-    bool (*returned)(sb__task *t, int nres);
     /* The body ended (reason NULL) or failed; called outside Lua, before the task is recycled. May be NULL.
      */
     void (*ended)(sb__task *t, const char *reason, const char *where);
@@ -53,9 +47,9 @@ struct sb__task {
     const sb__task_kind *kind;
     int nargs; /* for the first run of a task without body */
     bool started, is_open, is_ready, waiting;
-    bool prepared;       /* runs without a body */
     bool stopped;        /* its last run was out of time */
     uint64_t timed_from; /* ns when this run is measured, else 0 */
+    uint32_t handled;    /* messages of this run */
 
     /* what a handler works on; NULL and 0 for plain tasks */
     sb__lsock *ls;
@@ -66,6 +60,7 @@ struct sb__task {
     sb_msg *orig;         /* a copy of its own since the first yield, else NULL */
     struct sb__lmsg *msg; /* the message object in hand; lives on the coroutine's stack */
     int fn;               /* registry reference of the function to call */
+    sb_route_call *call;  /* the row it stands in, NULL: none */
     union {
         struct {
             sb_subscription *sub;

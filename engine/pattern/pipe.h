@@ -26,6 +26,10 @@ struct sb__link {
     /* Control lane: never counts against HWM. Before the handshake it does nothing (the pattern's ready slot
      * sends all). */
     void (*subscribe)(sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
+    /* While a message of the peer is being delivered: as sb_session_next and sb_session_unread. NULL: one at
+     * a time. */
+    bool (*next)(sb_peer *peer, sb_msg *msg);
+    void (*unread)(sb_peer *peer, sb_msg *msg);
     /* Ends the connection for a reason; a connecting peer reconnects unless `forever`. */
     void (*kick)(sb_peer *peer, sb_err why, const char *detail, bool forever);
     /* Ends the connection for good once what is queued is written. */

@@ -266,7 +266,7 @@ static sb_err next_unit(sb_session *s, sb__input *in)
 
 /* A view of the message at p if it is whole and as plain as nearly all are: few frames, heads as we write
  * them, within the limits. Returns its octets; 0 for anything else, which next_unit then looks at. */
-static inline size_t plain_view(
+static inline __attribute__((always_inline)) size_t plain_view(
     const sb_session *s, sb_msg *msg, sb_buf *buf, const uint8_t *p, const uint8_t *end)
 {
     const uint8_t *at = p;
@@ -306,28 +306,52 @@ static inline size_t plain_view(
     return octets <= s->max_message ? (size_t)(at - p) : 0;
 }
 
+static inline __attribute__((always_inline)) bool next_plain(const sb_session *s, sb__input *in, sb_msg *msg)
+{
+    size_t size;
+
+    sb_msg_init(msg);
+    size = plain_view(s, msg, in->buf, in->p, in->end);
+    if (size == 0)
+        return false;
+    msg->wire = in->p;
+    msg->wire_len = size;
+    msg->wire_buf = in->buf;
+    in->p += size;
+    return true;
+}
+
 /* Plain messages, one behind the other; stops before anything else. */
 static sb_err plain_run(sb_session *s, sb__input *in)
 {
-    const uint8_t *p = in->p, *end = in->end;
     sb_err err = SB_OK;
     sb_msg msg;
 
-    while (err == SB_OK && !in->stop) {
-        size_t size;
-
-        sb_msg_init(&msg);
-        size = plain_view(s, &msg, in->buf, p, end);
-        if (size == 0)
-            break;
-        msg.wire = p;
-        msg.wire_len = size;
-        msg.wire_buf = in->buf;
-        p += size;
+    while (err == SB_OK && !in->stop && next_plain(s, in, &msg))
         err = deliver(s, in, &msg);
-    }
-    in->p = p;
     return err;
+}
+
+bool sb_session_next(sb_session *s, sb_msg *msg)
+{
+    sb__input *in = s->input;
+
+    if (in == NULL || in->stop || s->publisher || s->state != SB_SESSION_READY)
+        return false;
+    SB_TRACE(5);
+    if (owns_memory(msg))
+        sb_msg_finish(msg);
+    s->read = in->p;
+    if (next_plain(s, in, msg))
+        return true;
+    sb_msg_init(msg);
+    return false;
+}
+
+void sb_session_unread(sb_session *s, sb_msg *msg)
+{
+    s->input->p = s->read;
+    sb_msg_finish(msg);
 }
 
 sb_err sb__decode_feed(sb_session *s, sb__input *in)
@@ -344,8 +368,10 @@ sb_err sb__decode_feed(sb_session *s, sb__input *in)
 sb_err sb__decode_clear(sb_session *s, sb__input *in)
 {
     bool secure = s->secure;
+    sb__input *outer = s->input;
     sb_err err = SB_OK;
 
+    s->input = in;
     while (err == SB_OK && !in->stop && in->p < in->end && s->secure == secure) {
         if (s->part.buf != NULL) {
             err = part_feed(s, in);
@@ -356,5 +382,6 @@ sb_err sb__decode_clear(sb_session *s, sb__input *in)
         if (err == SB_OK && !in->stop && in->p < in->end)
             err = next_unit(s, in);
     }
+    s->input = outer;
     return err;
 }

@@ -42,6 +42,8 @@ struct sb_session {
     uint32_t max_plain; /* frames of a message on the shortest way */
     uint64_t max_frame, max_message;
     uint32_t max_frames, max_topic, max_handshake;
+    sb__input *input;    /* what is being decoded; NULL outside of feed */
+    const uint8_t *read; /* where the message that sb_session_next gave begins */
     sb__assembly part;
     sb__unit part_unit;
 

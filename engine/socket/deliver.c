@@ -118,15 +118,25 @@ static sb_err enqueue(sb_peer *peer, const sb_msg *msg)
     return sb__queue_full(&peer->in) ? SB_EAGAIN : SB_OK;
 }
 
+/* Nothing waits before it, and nothing keeps it waiting. */
+static inline bool is_direct(const sb_socket *sock, const sb_peer *peer)
+{
+    return peer->in.msgs == 0 && peer->pauses == 0 && peer->held == NULL && sock->pending == NULL &&
+           sock->events.msgs == 0 && !blocked(sock);
+}
+
+static void count_in(sb_peer *peer, const sb_msg *msg)
+{
+    peer->msgs_in++;
+    peer->bytes_in += msg->wire_len != 0 ? msg->wire_len : sb_msg_packed_size(msg);
+}
+
 sb_err sb__deliver(sb_peer *peer, sb_msg *msg)
 {
     sb_socket *sock = peer->socket;
     SB_TRACE(6);
-    peer->msgs_in++;
-    peer->bytes_in += msg->wire_len != 0 ? msg->wire_len : sb_msg_packed_size(msg);
-    bool direct = peer->in.msgs == 0 && peer->pauses == 0 && peer->held == NULL && sock->pending == NULL &&
-                  sock->events.msgs == 0 && !blocked(sock);
-    if (direct && dispatch(sock, peer, msg) == SB_OK)
+    count_in(peer, msg);
+    if (is_direct(sock, peer) && dispatch(sock, peer, msg) == SB_OK)
         return peer->held == NULL || peer->sheds
                    ? SB_OK
                    : SB_EAGAIN; /* its bytes wait where they are: cheaper than in a queue */
@@ -298,6 +308,31 @@ void sb__deliver_event(sb_socket *sock, const uint8_t *data, size_t len)
 }
 
 /* ---- public ---- */
+
+/* Whether the table still decides for `call` (NULL: the handler for itself). */
+static bool same_decision(sb_socket *sock, sb_route_call *call, const sb_msg *msg)
+{
+    if (sock->route == NULL || call == NULL)
+        return sock->route == NULL && call == NULL;
+    return sb__route_calls(sock->route, call, msg);
+}
+
+bool sb_socket_next(sb_socket *sock, sb_peer *peer, sb_msg *msg, sb_route_call *call)
+{
+    const sb_pattern_impl *impl = sock->pattern->impl;
+    if (peer == NULL || peer->link == NULL || peer->link->next == NULL || peer->sheds ||
+        sock->claim != NULL || impl->taken != NULL || !is_direct(sock, peer) || !peer->link->next(peer, msg))
+        return false;
+    msg->peer = peer;
+    if ((impl->filter == NULL || impl->filter(sock->pattern, peer, msg) == SB_OK) &&
+        same_decision(sock, call, msg)) {
+        SB_TRACE(6);
+        count_in(peer, msg);
+        return true;
+    }
+    peer->link->unread(peer, msg);
+    return false;
+}
 
 void sb_socket_resume(sb_socket *sock)
 {

@@ -159,6 +159,16 @@ static sb_err (*const actions[])(sb_socket *sock, sb_peer *peer, sb_msg *msg, co
     [SB_ROUTE_DROP] = act_drop,
 };
 
+bool sb__route_calls(sb_route *route, const sb_route_call *call, const sb_msg *msg)
+{
+    int row = sb_route_match(route, msg);
+    const sb_route_row *r = row >= 0 ? sb_route_get(route, (size_t)row) : NULL;
+    if (r == NULL || r->action != SB_ROUTE_CALL || r->call != call)
+        return false;
+    sb_route_hit(route, (size_t)row);
+    return true;
+}
+
 sb_err sb__route_run(sb_socket *sock, sb_peer *peer, sb_msg *msg)
 {
     SB_TRACE(8);

@@ -160,6 +160,8 @@ void sb__held_release(sb_socket *to);       /* room at `to` */
 void sb__held_forget_target(sb_socket *to); /* it closes: to the dead letters */
 void sb__held_forget_peer(sb_peer *from);   /* its socket closes */
 sb_err sb__route_run(sb_socket *sock, sb_peer *peer, sb_msg *msg);
+/* Whether the row that matches runs this call; counts a hit then. */
+bool sb__route_calls(sb_route *route, const sb_route_call *call, const sb_msg *msg);
 
 /* deadletter.c */
 bool sb__dead_letter_to(sb_socket *to, sb_socket *sock, sb_peer *peer, const sb_msg *msg, const char *reason,

@@ -481,6 +481,19 @@ static void link_input(sb_peer *peer)
         sb__hub_input(conn->hub, &conn->feed);
 }
 
+static bool link_next(sb_peer *peer, sb_msg *msg)
+{
+    sb__conn *conn = peer->link_data;
+    return conn != NULL && !conn->over && !conn->stalled && conn->end.err == SB_OK &&
+           sb_session_next(conn->session, msg);
+}
+
+static void link_unread(sb_peer *peer, sb_msg *msg)
+{
+    sb__conn *conn = peer->link_data;
+    sb_session_unread(conn->session, msg);
+}
+
 static void link_kick(sb_peer *peer, sb_err why, const char *detail, bool forever)
 {
     sb__conn *conn = peer->link_data;
@@ -529,6 +542,8 @@ const sb__link sb__conn_link = {
     .subscribe = link_subscribe,
     .kick = link_kick,
     .end = link_end,
+    .next = link_next,
+    .unread = link_unread,
 };
 
 static const sb_stream_events stream_events = {
