@@ -6,6 +6,7 @@
 #include "engine/buf.h"
 
 #define SB__POOL_CHUNK 65536
+#define SB__POOL_LARGE (1024 * 1024)
 
 typedef struct sb__pool sb__pool;
 
@@ -15,5 +16,7 @@ sb__pool *sb__pool_create(uint32_t keep);
 void sb__pool_destroy(sb__pool *pool);
 /* A buffer of SB__POOL_CHUNK octets with one reference; NULL when out of memory. */
 sb_buf *sb__pool_get(sb__pool *pool);
+/* One of `need` octets at least, more than SB__POOL_CHUNK and at most SB__POOL_LARGE. */
+sb_buf *sb__pool_get_large(sb__pool *pool, size_t need);
 
 #endif

@@ -104,7 +104,9 @@ static sb_buf *create_chunk(sb__queue *q, size_t need)
         q->chunk *= 2;
     if (size < need)
         size = need;
-    return size == SB__POOL_CHUNK && q->pool != NULL ? sb__pool_get(q->pool) : sb_buf_create(size);
+    if (q->pool == NULL || size < SB__POOL_CHUNK || size > SB__POOL_LARGE)
+        return sb_buf_create(size);
+    return size == SB__POOL_CHUNK ? sb__pool_get(q->pool) : sb__pool_get_large(q->pool, size);
 }
 
 static bool reserve_octets(sb__queue *q, size_t need)

@@ -1,0 +1,130 @@
+-- Many messages in one read: the function sees them in one run. Nothing of a run may show.
+expect "tenth"
+
+-- A push whose messages lie in one write, and the pull they come to.
+local function flow(options, n)
+  options.bind = "tcp://127.0.0.1:*"
+  local pull = sb.pull(options)
+  local push = sb.push { connect = pull.last_endpoint, sndhwm = 0 }
+  for i = 1, n do push:send(tostring(i)) end
+  return pull, push
+end
+
+-- What arrives at a push called `to`, as a list.
+local function sink(to)
+  local seen, pull = {}, sb.pull { connect = to.last_endpoint }
+  pull:on_message(function(msg) seen[#seen + 1] = msg[1] end)
+  return seen, pull
+end
+
+local function in_order(seen, n)
+  for i = 1, n do eq(seen[i], tostring(i), "message " .. i) end
+  eq(#seen, n)
+end
+
+test("rows of the table and functions keep the order of one peer", function()
+  local to <close> = sb.push { bind = "tcp://127.0.0.1:*", sndhwm = 0 }
+  local seen, s <close> = sink(to)
+  local pull, push <close> = flow({}, 200)
+  pull:route {
+    { frame = 1, prefix = "1", to = to },
+    { frame = 1, prefix = "2", to = function(msg, peer) eq(msg.peer, peer) return to end },
+    { to = function(msg) return to end },
+  }
+  eventually(function() return #seen == 200 end, "all of them")
+  in_order(seen, 200)
+  eq(pull:stats().msgs_in, 200)
+  pull:close()
+end)
+
+test("a full target stops a run where it is", function()
+  local to <close> = sb.push { bind = "tcp://127.0.0.1:*", sndhwm = 3 }
+  local calls = 0
+  local pull, push <close> = flow({}, 200)
+  pull:route { { to = function(msg) calls = calls + 1 return to end } }
+  eventually(function() return calls > 0 end)
+  sb.sleep(0.05)
+  eq(calls, 1) -- nobody is connected: it waits, and so do all behind it
+  local seen, s <close> = sink(to)
+  eventually(function() return #seen == 200 end, "all of them")
+  in_order(seen, 200)
+  eq(calls, 200)
+  pull:close()
+end)
+
+test("an error in a run costs its own message only", function()
+  local to <close> = sb.push { bind = "tcp://127.0.0.1:*", sndhwm = 0 }
+  local seen, s <close> = sink(to)
+  local pull, push <close> = flow({}, 50)
+  pull:pipe(to, function(msg)
+    if msg:equals(1, "10") then error("tenth") end
+    msg[1] = "e" .. msg[1]
+    return msg
+  end)
+  eventually(function() return #seen == 49 end, "all but one")
+  eq(seen[9], "e9")
+  eq(seen[10], "e11")
+  eq(seen[49], "e50")
+  pull:close()
+end)
+
+test("a function that waits in a run is waited for", function()
+  local to <close> = sb.push { bind = "tcp://127.0.0.1:*", sndhwm = 0 }
+  local seen, s <close> = sink(to)
+  local pull, push <close> = flow({}, 60)
+  pull:on_message(function(msg)
+    if msg:equals(1, "20") or msg:equals(1, "40") then sb.sleep(0.01) end
+    to:send(msg)
+  end)
+  eventually(function() return #seen == 60 end, "all of them")
+  in_order(seen, 60)
+  pull:close()
+end)
+
+test("a route or handler that is set in a run decides about the next message", function()
+  local was, is = 0, 0
+  local pull, push <close> = flow({}, 40)
+  pull:route { { to = function(msg)
+    was = was + 1
+    if was == 15 then pull:route { { to = function() is = is + 1 return sb.DROP end } } end
+    return sb.DROP
+  end } }
+  eventually(function() return was + is == 40 end, "all of them")
+  eq(was, 15)
+  eq(is, 25)
+  pull:close()
+end)
+
+test("a handler that is replaced in a run has seen its last message", function()
+  local was, is = 0, 0
+  local pull, push <close> = flow({}, 40)
+  pull:on_message(function(msg)
+    was = was + 1
+    if was == 15 then pull:on_message(function() is = is + 1 end) end
+  end)
+  eventually(function() return was + is == 40 end, "all of them")
+  eq(was, 15)
+  pull:close()
+end)
+
+test("a socket that its own handler closes sees no more", function()
+  local calls = 0
+  local pull, push <close> = flow({}, 40)
+  pull:on_message(function() calls = calls + 1 if calls == 7 then pull:close() end end)
+  eventually(function() return calls == 7 end)
+  sb.sleep(0.05)
+  eq(calls, 7)
+end)
+
+test("a message that was kept stays, the others end with their turn", function()
+  local kept, stale
+  local pull, push <close> = flow({}, 30)
+  pull:on_message(function(msg)
+    if msg:equals(1, "5") then kept = msg:keep() end
+    if msg:equals(1, "6") then stale = msg end
+    if msg:equals(1, "7") then fails("used after its handler returned", function() return stale[1] end) end
+  end)
+  eventually(function() return pull:stats().msgs_in == 30 end)
+  eq(kept[1], "5")
+  pull:close()
+end)
