@@ -89,7 +89,15 @@ typedef enum sb_opt {
     SB_OPT_ALLOW_NULL = 1200, /* security and limits */
     SB_OPT_AUTH_TIMEOUT,
     SB_OPT_CURVE_KEYFILE,
-    SB_OPT_CURVE_ALLOW
+    SB_OPT_CURVE_ALLOW,
+    SB_OPT_MAX_PEERS,
+    SB_OPT_MAX_PEERS_PER_ADDRESS,
+    SB_OPT_MAX_HANDSHAKES,
+    SB_OPT_ACCEPT_RATE,
+    SB_OPT_MAX_HANDSHAKE,
+    SB_OPT_MAX_TOPIC,
+    SB_OPT_MAX_SUBSCRIPTIONS,
+    SB_OPT_MAX_SUBSCRIPTION_BYTES
 } sb_opt;
 
 /* What happens to a message whose peer's queue is full (docs/overload.md). */

@@ -198,7 +198,10 @@ static bool may_add(const sb__fan *fan, const sb_peer *peer, const uint8_t *topi
     uint64_t max = fan->base.options->max_subscriptions;
     if (max == 0)
         max = MAX_SUBSCRIPTIONS;
-    return (peer->topics < max && peer->topic_bytes + len <= max * TOPIC_OCTETS) ||
+    uint64_t max_bytes = fan->base.options->max_subscription_bytes;
+    if (max_bytes == 0)
+        max_bytes = max * TOPIC_OCTETS;
+    return (peer->topics < max && peer->topic_bytes + len <= max_bytes) ||
            sb__topics_holds(&fan->topics, peer, topic, len);
 }
 

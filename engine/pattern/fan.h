@@ -30,7 +30,7 @@ void sb__fan_detach(sb_pattern *pat, sb_peer *peer);
 void sb__fan_writable(sb_pattern *pat, sb_peer *peer);
 /* Full peers miss the message and it is counted; with xpub_nodrop SB_EAGAIN, and nobody gets it. */
 sb_err sb__fan_send(sb_pattern *pat, sb_msg *msg);
-/* SB_EREFUSED beyond max_subscriptions (or 64 octets of topic each); SB_ENOENT for a cancel without
+/* SB_EREFUSED beyond max_subscriptions or max_subscription_bytes; SB_ENOENT for a cancel without
  * subscription. */
 sb_err sb__fan_subscribed(sb_pattern *pat, sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
 uint64_t sb__fan_subscriptions(const sb_pattern *pat);

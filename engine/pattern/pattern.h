@@ -104,7 +104,8 @@ typedef struct sb__pattern_options {
     sb__retain_rules retain;
     uint32_t hops;              /* routing ids before the body besides a ROUTER's own (sb_socket_set_hops) */
     uint32_t max_subscriptions; /* per peer, 0 = 1,000,000 */
-    uint32_t random;            /* seed for ROUTER's auto ids and REQ's correlation */
+    uint64_t max_subscription_bytes; /* octets of their topics, 0 = 64 each */
+    uint32_t random;                 /* seed for ROUTER's auto ids and REQ's correlation */
 } sb__pattern_options;
 
 /* Base of every pattern; patterns embed it first. */

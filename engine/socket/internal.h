@@ -64,6 +64,15 @@ struct sb__binding {
     bool leaving; /* unbind or disconnect was asked; done at the turn's end */
 };
 
+/* What a socket knows of the connections it accepted (gate.c). */
+typedef struct sb__gate {
+    uint32_t open;   /* all, until their streams are closed */
+    uint32_t nfresh; /* those that are not ready */
+    sb_list fresh;   /* the same, oldest first */
+    sb_map hosts;    /* how many come from each address, while max_peers_per_address is set */
+    uint64_t next;   /* accept_rate: when the bucket is full again */
+} sb__gate;
+
 /* Every option's value; numbers by row of the table, strings apart. */
 #define SB__OPTIONS 128
 typedef struct sb__blob {
@@ -85,6 +94,7 @@ struct sb_socket {
     int64_t numbers[SB__OPTIONS];
     sb__blob strings[SB__OPTIONS];
     sb_list bindings;
+    sb__gate gate;
     char *last_endpoint;
 
     sb_list peers;         /* all, also those whose connection is gone and whose in queue is not empty */
@@ -166,6 +176,15 @@ bool sb__route_calls(sb_route *route, const sb_route_call *call, const sb_msg *m
 /* deadletter.c */
 bool sb__dead_letter_to(sb_socket *to, sb_socket *sock, sb_peer *peer, const sb_msg *msg, const char *reason,
     const char *where, sb_drop drop);
+
+/* gate.c */
+void sb__gate_init(sb__gate *gate);
+void sb__gate_finish(sb__gate *gate);
+/* Why a connection from there may not come in, NULL if it may. */
+const char *sb__gate_check(sb_socket *sock, const char *address);
+void sb__gate_enter(sb_socket *sock, sb__conn *conn);
+void sb__gate_settle(sb_socket *sock, sb__conn *conn); /* it is ready, or over */
+void sb__gate_leave(sb_socket *sock, sb__conn *conn);  /* its stream is closed */
 
 /* security.c */
 /* Reads keys or a password as an option gives them into what is stored. SB_EINVAL with a reason in `err`. */

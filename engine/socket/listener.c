@@ -37,6 +37,7 @@ static sb_err conn_ready(sb__conn *conn, const sb_peer_info *info)
     if (err != SB_OK)
         return err;
     conn->peer = peer;
+    sb__gate_settle(sock, conn);
     err = sb__peer_up(peer, conn, info);
     if (err == SB_OK) {
         sb__event_conn(sock, SB_EVENT_HANDSHAKE_SUCCEEDED, &l->base, conn, SB_OK, "");
@@ -53,6 +54,7 @@ static void conn_gone(sb__conn *conn, const sb__conn_end *end)
     listener *l = conn->owner_data;
     sb__conn_tell_end(l->base.socket, &l->base, conn, end);
     sb_list_remove(&conn->node);
+    sb__gate_settle(l->base.socket, conn);
     if (conn->peer != NULL)
         sb__peer_down(conn->peer, false);
     sb__socket_check(l->base.socket);
@@ -62,6 +64,7 @@ static void conn_closed(sb__conn *conn)
 {
     listener *l = conn->owner_data;
     l->base.socket->engine->hub.peers--;
+    sb__gate_leave(l->base.socket, conn);
     l->open--;
     free_if_done(l);
 }
@@ -124,22 +127,22 @@ static void take(listener *l, sb_stream *st, char *address)
     l->open++;
     conn->address = address;
     sb_list_push_back(&l->conns, &conn->node);
+    sb__gate_enter(sock, conn);
     sb__event_conn(sock, SB_EVENT_ACCEPTED, &l->base, conn, SB_OK, "");
     sb__conn_start(conn);
-}
-
-static bool is_crowded(const sb__hub *hub)
-{
-    return hub->max_peers != 0 && hub->peers >= hub->max_peers;
 }
 
 static void on_accept(sb_listener *ln, sb_stream *st)
 {
     listener *l = ln->data;
-    if (is_crowded(&l->base.socket->engine->hub))
-        refuse(l, st, "max_peers is reached");
-    else
-        take(l, st, address_of(st));
+    char *address = address_of(st);
+    const char *why = sb__gate_check(l->base.socket, address != NULL ? address : "");
+    if (why == NULL) {
+        take(l, st, address);
+        return;
+    }
+    free(address);
+    refuse(l, st, why);
 }
 
 static void on_error(sb_listener *ln, sb_err err)
@@ -311,7 +314,7 @@ sb_err sb_socket_adopt(sb_socket *sock, const char *endpoint, int fd)
     sb_stream *st;
     if (sock->closing || sock->draining)
         return SB_ECLOSED;
-    if (is_crowded(&sock->engine->hub))
+    if (sb__gate_check(sock, endpoint) != NULL)
         return SB_EREFUSED;
     listener *l = find_adopter(sock, endpoint);
     if (l == NULL && (l = create_adopter(sock, endpoint)) == NULL)

@@ -114,6 +114,7 @@ static void free_resources(sb_socket *sock)
     sock->pattern = NULL;
     sb__options_finish(sock);
     sb_map_finish(&sock->by_id);
+    sb__gate_finish(&sock->gate);
     free(sock->last_endpoint);
     sock->last_endpoint = NULL;
 }
@@ -250,6 +251,7 @@ static char *auto_name(const sb_engine *engine, sb_type type)
 static void init_lists(sb_socket *sock)
 {
     sb_list_init(&sock->bindings);
+    sb__gate_init(&sock->gate);
     sb_list_init(&sock->peers);
     sb_map_init(&sock->by_id);
     sb_list_init(&sock->holders);

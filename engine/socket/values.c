@@ -42,6 +42,8 @@ static void publish(sb_socket *sock)
     p->xpub_nodrop = sb__opt(sock, SB_OPT_XPUB_NODROP);
     p->invert_matching = sb__opt(sock, SB_OPT_INVERT_MATCHING);
     p->conflate = sb__opt(sock, SB_OPT_CONFLATE);
+    p->max_subscriptions = (uint32_t)sb__opt(sock, SB_OPT_MAX_SUBSCRIPTIONS);
+    p->max_subscription_bytes = (uint64_t)sb__opt(sock, SB_OPT_MAX_SUBSCRIPTION_BYTES);
     p->on_full = (sb_on_full)sb__opt(sock, SB_OPT_ON_FULL);
     p->xpub_nodrop = p->xpub_nodrop || p->on_full == SB_ON_FULL_BLOCK;
     p->stage.ttl = (uint64_t)sb__opt(sock, SB_OPT_MESSAGE_TTL) * SB_NS_PER_MS;
@@ -269,6 +271,8 @@ void sb__session_config(const sb_socket *sock, bool accepted, sb_session_config 
         .max_frame = sb__opt(sock, SB_OPT_MAXMSGSIZE),
         .max_frames = (uint32_t)sb__opt(sock, SB_OPT_MAX_FRAMES),
         .max_message = (uint64_t)sb__opt(sock, SB_OPT_MAX_MESSAGE),
+        .max_handshake = (uint32_t)sb__opt(sock, SB_OPT_MAX_HANDSHAKE),
+        .max_topic = (uint32_t)sb__opt(sock, SB_OPT_MAX_TOPIC),
         .strict = sb__opt(sock, SB_OPT_STRICT),
     };
     sb__security_config(sock, accepted, &out->security);

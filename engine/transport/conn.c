@@ -586,6 +586,7 @@ sb_err sb__conn_create(sb__hub *hub, sb_stream *stream, const sb_session_config 
     conn->owner_data = owner_data;
     conn->id = ++hub->last_id;
     sb__queue_init(&conn->flight, 0, 0);
+    sb_list_node_init(&conn->fresh);
     sb__task_init(&conn->flush, flush);
     sb__task_init(&conn->feed, resume);
     sb_timer_init(&conn->timer, on_timer);

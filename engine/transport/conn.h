@@ -48,9 +48,11 @@ struct sb__conn {
     const sb__conn_owner *owner;
     void *owner_data;
     uint64_t id;
-    char *address;     /* the other end's, owned */
-    sb_list_node node; /* the owner's list */
-    void *asked;       /* the owner's: what waits for an answer about this peer */
+    char *address;      /* the other end's, owned */
+    sb_list_node node;  /* the owner's list */
+    void *asked;        /* the owner's: what waits for an answer about this peer */
+    sb_list_node fresh; /* the owner's: connections that are not ready */
+    bool counted;       /* the owner's: among those of its address */
 
     /* private */
     sb__task flush, feed;

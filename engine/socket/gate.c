@@ -1,0 +1,113 @@
+/* The gate: how many connections a socket accepts, from whom, how fast, and how many of them may be
+ * unfinished. Before: listener.c (a connection came in). After: transport/conn.c. */
+#include "engine/socket/internal.h"
+
+#include <string.h>
+
+#define BURST SB_NS_PER_S /* connections of one second may come at once */
+
+void sb__gate_init(sb__gate *gate)
+{
+    *gate = (sb__gate){0};
+    sb_list_init(&gate->fresh);
+    sb_map_init(&gate->hosts);
+}
+
+void sb__gate_finish(sb__gate *gate)
+{
+    sb_map_finish(&gate->hosts);
+}
+
+/* "tcp://192.0.2.1" of an address; what has no port is one host. */
+static size_t host_len(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    return colon != NULL && colon > address ? (size_t)(colon - address) : strlen(address);
+}
+
+static uintptr_t count_of(const sb__gate *gate, const char *address)
+{
+    return (uintptr_t)sb_map_get(&gate->hosts, address, host_len(address));
+}
+
+/* A bucket that holds a second's worth and refills evenly (GCRA). */
+static bool too_fast(sb_socket *sock)
+{
+    uint64_t rate = (uint64_t)sb__opt(sock, SB_OPT_ACCEPT_RATE), now = sb_engine_now(sock->engine);
+    sb__gate *gate = &sock->gate;
+    if (rate == 0)
+        return false;
+    uint64_t from = gate->next > now ? gate->next : now;
+    if (from + SB_NS_PER_S / rate > now + BURST)
+        return true;
+    gate->next = from + SB_NS_PER_S / rate;
+    return false;
+}
+
+static bool reached(const sb_socket *sock, sb_opt opt, uint64_t n)
+{
+    uint64_t max = (uint64_t)sb__opt(sock, opt);
+    return max != 0 && n >= max;
+}
+
+const char *sb__gate_check(sb_socket *sock, const char *address)
+{
+    const sb__hub *hub = &sock->engine->hub;
+    const char *why = NULL;
+    if ((hub->max_peers != 0 && hub->peers >= hub->max_peers) ||
+        reached(sock, SB_OPT_MAX_PEERS, sock->gate.open))
+        why = "max_peers is reached";
+    else if (reached(sock, SB_OPT_MAX_PEERS_PER_ADDRESS, count_of(&sock->gate, address)))
+        why = "max_peers_per_address is reached";
+    else if (too_fast(sock))
+        why = "accept_rate is reached";
+    if (why != NULL)
+        sock->handshake_failures[SB_CAUSE_REFUSED]++;
+    return why;
+}
+
+/* Whoever has waited longest goes first: it had the most time. */
+static void make_room(sb_socket *sock)
+{
+    sb__gate *gate = &sock->gate;
+    if (!reached(sock, SB_OPT_MAX_HANDSHAKES, gate->nfresh))
+        return;
+    sb__conn *oldest = SB_LIST_ENTRY(sb_list_first(&gate->fresh), sb__conn, fresh);
+    oldest->end.cause = SB_CAUSE_REFUSED;
+    sb__conn_close(oldest, SB_EREFUSED, "max_handshakes is reached");
+}
+
+void sb__gate_enter(sb_socket *sock, sb__conn *conn)
+{
+    sb__gate *gate = &sock->gate;
+    make_room(sock);
+    gate->open++;
+    gate->nfresh++;
+    sb_list_push_back(&gate->fresh, &conn->fresh);
+    if (sb__opt(sock, SB_OPT_MAX_PEERS_PER_ADDRESS) == 0 || conn->address == NULL)
+        return;
+    void *count = (void *)(count_of(gate, conn->address) + 1);
+    conn->counted = sb_map_put(&gate->hosts, conn->address, host_len(conn->address), count) == SB_OK;
+}
+
+void sb__gate_settle(sb_socket *sock, sb__conn *conn)
+{
+    if (!sb_list_linked(&conn->fresh))
+        return;
+    sb_list_remove(&conn->fresh);
+    sock->gate.nfresh--;
+}
+
+void sb__gate_leave(sb_socket *sock, sb__conn *conn)
+{
+    sb__gate *gate = &sock->gate;
+    sb__gate_settle(sock, conn);
+    gate->open--;
+    if (!conn->counted)
+        return;
+    uintptr_t left = count_of(gate, conn->address) - 1;
+    if (left > 0) /* in place: cannot fail */
+        sb_map_put(&gate->hosts, conn->address, host_len(conn->address), (void *)left);
+    else
+        sb_map_remove(&gate->hosts, conn->address, host_len(conn->address));
+}

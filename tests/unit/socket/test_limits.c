@@ -1,0 +1,244 @@
+/* What happens at each limit of docs/limits.md that a socket keeps: the one beyond it ends, the others go on.
+ */
+#include "tests/unit/socket/bench.h"
+
+#include "tests/raw_peer.h"
+
+#include <netinet/in.h>
+
+typedef struct rig {
+    bench b;
+    ear ear;
+    sb_socket *sock;
+} rig;
+
+static void open_limited(rig *r, sb_type type, sb_opt opt, int64_t value)
+{
+    bench_open(&r->b);
+    r->sock = open_socket(&r->b, type, &r->ear);
+    set_int(r->sock, opt, value);
+    bind_to(r->sock, "tcp://127.0.0.1:1");
+    settle(&r->b);
+}
+
+static void close_limited(rig *r)
+{
+    ear_clear(&r->ear);
+    bench_close(&r->b);
+}
+
+/* A connection that says nothing. */
+static sb_fake_raw *knock(rig *r)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(1)};
+    sb_addr addr = {.len = sizeof in};
+    sb_fake_raw *raw;
+    in.sin_addr.s_addr = htonl(0x7f000001);
+    memcpy(&addr.ss, &in, sizeof in);
+    assert_int_equal(sb_fake_connect_raw(r->b.loop, &addr, &raw), SB_OK);
+    settle(&r->b);
+    return raw;
+}
+
+static uint64_t refused(const rig *r)
+{
+    sb_stats s;
+    sb_socket_stats(r->sock, &s);
+    return s.handshake_failures[SB_CAUSE_REFUSED];
+}
+
+static uint64_t peers(const rig *r)
+{
+    sb_stats s;
+    sb_socket_stats(r->sock, &s);
+    return s.peers;
+}
+
+static bool is_out(sb_fake_raw *raw)
+{
+    uint8_t bytes[4096];
+    while (sb_fake_raw_read(raw, bytes, sizeof bytes) > 0)
+        ;
+    return sb_fake_raw_ended(raw);
+}
+
+static void test_max_peers_turns_the_next_one_away(void **state)
+{
+    static const sb_opt opts[] = {SB_OPT_MAX_PEERS, SB_OPT_MAX_PEERS_PER_ADDRESS};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        rig r;
+        open_limited(&r, SB_PULL, opts[i], 2);
+        sb_fake_raw *one = raw_join(r.b.loop, 1, "PUSH"), *two = raw_join(r.b.loop, 1, "PUSH");
+        sb_fake_raw *three = knock(&r);
+        assert_true(is_out(three));
+        assert_false(is_out(one) || is_out(two));
+        assert_int_equal(refused(&r), 1);
+        assert_non_null(strstr(r.ear.events, "peer_refused"));
+        sb_fake_raw_close(two, SB_ECLOSED); /* its place is free again */
+        settle(&r.b);
+        sb_fake_raw *four = raw_join(r.b.loop, 1, "PUSH");
+        assert_false(is_out(four));
+        assert_int_equal(peers(&r), 2);
+        sb_fake_raw_close(one, SB_ECLOSED);
+        sb_fake_raw_close(three, SB_ECLOSED);
+        sb_fake_raw_close(four, SB_ECLOSED);
+        close_limited(&r);
+    }
+}
+
+static void test_max_handshakes_ends_the_oldest_unfinished_one(void **state)
+{
+    rig r;
+    (void)state;
+    open_limited(&r, SB_PULL, SB_OPT_MAX_HANDSHAKES, 2);
+    sb_fake_raw *good = raw_join(r.b.loop, 1, "PUSH");
+    sb_fake_raw *mute[4];
+    for (int i = 0; i < 4; i++)
+        mute[i] = knock(&r);
+    assert_true(is_out(mute[0]) && is_out(mute[1]));
+    assert_false(is_out(mute[2]) || is_out(mute[3]) || is_out(good));
+    assert_int_equal(refused(&r), 2);
+    raw_put(good, "\0\1x", 3);
+    settle(&r.b);
+    expect_seen(&r.ear, 0, "x");
+    for (int i = 0; i < 4; i++)
+        sb_fake_raw_close(mute[i], SB_ECLOSED);
+    sb_fake_raw_close(good, SB_ECLOSED);
+    close_limited(&r);
+}
+
+static void test_accept_rate_lets_a_second_s_worth_in(void **state)
+{
+    rig r;
+    sb_fake_raw *raw[20];
+    size_t in = 0;
+    (void)state;
+    open_limited(&r, SB_PULL, SB_OPT_ACCEPT_RATE, 5);
+    for (int i = 0; i < 10; i++)
+        raw[i] = knock(&r);
+    for (int i = 0; i < 10; i++)
+        in += !is_out(raw[i]);
+    assert_int_equal(in, 5);
+    assert_int_equal(refused(&r), 5);
+    pass(&r.b, 1000);
+    for (int i = 10; i < 20; i++)
+        in += !is_out(raw[i] = knock(&r));
+    assert_int_equal(in, 10);
+    for (int i = 0; i < 20; i++)
+        sb_fake_raw_close(raw[i], SB_ECLOSED);
+    close_limited(&r);
+}
+
+static void subscribe(sb_fake_raw *raw, const char *topic)
+{
+    uint8_t frame[64] = {0, (uint8_t)(1 + strlen(topic)), 1};
+    memcpy(frame + 3, topic, strlen(topic));
+    raw_put(raw, frame, 3 + strlen(topic));
+}
+
+static void test_subscriptions_beyond_their_limits_end_the_peer(void **state)
+{
+    static const sb_opt opts[] = {SB_OPT_MAX_SUBSCRIPTIONS, SB_OPT_MAX_SUBSCRIPTION_BYTES, SB_OPT_MAX_TOPIC};
+    static const int64_t values[] = {2, 6, 3};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        rig r;
+        open_limited(&r, SB_XPUB, opts[i], values[i]);
+        sb_fake_raw *good = raw_join(r.b.loop, 1, "SUB"), *bad = raw_join(r.b.loop, 1, "SUB");
+        subscribe(good, "abc");
+        subscribe(bad, "abc");
+        subscribe(bad, "abd");
+        settle(&r.b);
+        assert_false(is_out(bad));
+        subscribe(bad, i < 2 ? "abe" : "abcd");
+        settle(&r.b);
+        assert_true(is_out(bad));
+        assert_int_equal(send_text(r.sock, "abc"), SB_OK);
+        settle(&r.b);
+        assert_true(sb_fake_raw_available(good) > 0);
+        assert_false(is_out(good));
+        sb_fake_raw_close(good, SB_ECLOSED);
+        sb_fake_raw_close(bad, SB_ECLOSED);
+        close_limited(&r);
+    }
+}
+
+/* READY with a long property, and frames and messages beyond their limits. */
+static void test_octets_beyond_their_limits_end_the_peer(void **state)
+{
+    static const struct {
+        sb_opt opt;
+        int64_t value;
+        const char *bytes;
+        size_t len;
+    } rows[] = {
+        {SB_OPT_MAXMSGSIZE, 3, "\0\4abcd", 6},
+        {SB_OPT_MAX_MESSAGE, 5, "\1\3abc\0\3def", 10},
+        {SB_OPT_MAX_FRAMES, 2, "\1\1a\1\1b\0\1c", 9},
+        {SB_OPT_MAX_MESSAGE, 0, "\2\x80\0\0\0\0\0\0\0", 9},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        rig r;
+        open_limited(&r, SB_PULL, rows[i].opt, rows[i].value);
+        sb_fake_raw *good = raw_join(r.b.loop, 1, "PUSH"), *bad = raw_join(r.b.loop, 1, "PUSH");
+        raw_put(bad, rows[i].bytes, rows[i].len);
+        settle(&r.b);
+        assert_true(is_out(bad));
+        raw_put(good, "\0\1x", 3);
+        settle(&r.b);
+        assert_int_equal(r.ear.n, 1);
+        expect_seen(&r.ear, 0, "x");
+        sb_fake_raw_close(good, SB_ECLOSED);
+        sb_fake_raw_close(bad, SB_ECLOSED);
+        close_limited(&r);
+    }
+}
+
+static void test_a_handshake_command_beyond_its_limit_ends_the_peer(void **state)
+{
+    static const uint8_t greeting[64] = {0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3, 1, 'N', 'U', 'L', 'L'};
+    rig r;
+    (void)state;
+    open_limited(&r, SB_PULL, SB_OPT_MAX_HANDSHAKE, 512);
+    sb_fake_raw *bad = knock(&r);
+    raw_put(bad, greeting, sizeof greeting);
+    raw_put(bad, "\6\0\0\0\0\0\0\2\1", 9); /* 513 octets are announced: not one of them is awaited */
+    settle(&r.b);
+    assert_true(is_out(bad));
+    sb_fake_raw_close(bad, SB_ECLOSED);
+    close_limited(&r);
+}
+
+static void test_the_handshake_deadline_is_not_extended_by_octets(void **state)
+{
+    static const uint8_t greeting[64] = {0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3, 1, 'N', 'U', 'L', 'L'};
+    rig r;
+    (void)state;
+    open_limited(&r, SB_PULL, SB_OPT_HANDSHAKE_IVL, 1000);
+    sb_fake_raw *slow = knock(&r);
+    for (int i = 0; i < 9; i++) {
+        raw_put(slow, greeting + i, 1);
+        pass(&r.b, 100);
+    }
+    assert_false(is_out(slow));
+    pass(&r.b, 150);
+    assert_true(is_out(slow));
+    sb_fake_raw_close(slow, SB_ECLOSED);
+    close_limited(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_max_peers_turns_the_next_one_away),
+        cmocka_unit_test(test_max_handshakes_ends_the_oldest_unfinished_one),
+        cmocka_unit_test(test_accept_rate_lets_a_second_s_worth_in),
+        cmocka_unit_test(test_subscriptions_beyond_their_limits_end_the_peer),
+        cmocka_unit_test(test_octets_beyond_their_limits_end_the_peer),
+        cmocka_unit_test(test_a_handshake_command_beyond_its_limit_ends_the_peer),
+        cmocka_unit_test(test_the_handshake_deadline_is_not_extended_by_octets),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
