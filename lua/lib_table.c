@@ -1,22 +1,25 @@
 /* Guards around the table library: its C loops would not see the time limit. */
 #include "lua/state.h"
 
-#define LENGTH_MAX 10000000 /* elements; more does not fit into a script's memory anyway */
-#define SORT_PLAIN 10000    /* up to here sorting takes a few milliseconds */
+#define ELEMENT_NS 25    /* what one costs here, about */
+#define SORT_PLAIN 10000 /* up to here sorting takes a few milliseconds */
+
+static lua_Unsigned most(lua_State *L)
+{
+    return sb__limits_steps(&sb__script_of(L)->limits, ELEMENT_NS);
+}
 
 /* A length that does not come from real elements (__len) could be anything. */
 static void check_length(lua_State *L)
 {
-    if (lua_type(L, 1) != LUA_TTABLE || !lua_getmetatable(L, 1))
-        return;
-    lua_pop(L, 1);
-    luaL_argcheck(L, luaL_len(L, 1) <= LENGTH_MAX, 1, "too many elements");
+    if (lua_type(L, 1) == LUA_TTABLE)
+        luaL_argcheck(L, luaL_len(L, 1) <= (lua_Integer)most(L), 1, "too many elements");
 }
 
 static void check_range(lua_State *L, int from, int to)
 {
     lua_Integer i = luaL_optinteger(L, from, 1), j = luaL_optinteger(L, to, 0);
-    luaL_argcheck(L, j < i || (lua_Unsigned)j - (lua_Unsigned)i < LENGTH_MAX, to, "too many elements");
+    luaL_argcheck(L, j < i || (lua_Unsigned)j - (lua_Unsigned)i < most(L), to, "too many elements");
 }
 
 /* Upvalue 1 is the library's function. */

@@ -28,6 +28,7 @@ struct sb__ltimer {
 static void timer_free(sb__ltimer *tm)
 {
     sb_script *s = tm->script;
+    s->ntimers--;
     sb_timer_stop(s->loop, &tm->timer);
     sb__unref(s->L, &tm->fn);
     if (tm->object != NULL)
@@ -92,6 +93,8 @@ static void on_expire(sb_timer *timer)
 static int push_timer(lua_State *L, uint64_t interval, uint64_t first)
 {
     sb_script *s = sb__script_of(L);
+    if (s->ntimers >= s->max_tasks)
+        return sb__push_error(L, SB_EAGAIN, "too many timers");
     timer_object *obj = lua_newuserdatauv(L, sizeof(*obj), 0);
     *obj = (timer_object){.magic = TIMER_MAGIC};
     luaL_setmetatable(L, "timer");
@@ -109,6 +112,7 @@ static int push_timer(lua_State *L, uint64_t interval, uint64_t first)
     if (s->timers != NULL)
         s->timers->prev = tm;
     s->timers = tm;
+    s->ntimers++;
     sb_timer_init(&tm->timer, on_expire);
     if (sb_timer_start(s->loop, &tm->timer, sb__script_deadline(s, first)) != SB_OK)
         return sb__no_memory(L);

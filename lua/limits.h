@@ -5,6 +5,7 @@
 
 #include <lua.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct sb__limits {
@@ -32,6 +33,13 @@ static inline void sb__limits_enter(sb__limits *lim, lua_State *top)
 }
 /* The run is over; true if it was out of time. */
 bool sb__limits_leave(sb__limits *lim);
+
+/* How many steps of about `ns` each fit into one run: what a C function, which no hook interrupts, may be
+ * given at once. */
+static inline size_t sb__limits_steps(const sb__limits *lim, unsigned ns)
+{
+    return (size_t)(lim->budget / ns);
+}
 
 /* Looks at the clock; true when the run is out of time, and from then on. Does not raise. */
 bool sb__limits_late(sb__limits *lim);

@@ -5,6 +5,9 @@
 #include <lualib.h>
 #include <string.h>
 
+#define SOURCE_NS 40 /* what compiling one octet of text takes, about */
+#define OCTET_NS  10 /* ... and looking at one */
+
 /* ---- base ---- */
 
 /* load without binary chunks: damaged bytecode can crash Lua. Upvalue: the library's load. */
@@ -12,12 +15,29 @@ static int load_text(lua_State *L)
 {
     int n = lua_gettop(L);
     luaL_checkany(L, 1);
+    if (lua_type(L, 1) == LUA_TSTRING)
+        luaL_argcheck(L, lua_rawlen(L, 1) <= sb__limits_steps(&sb__script_of(L)->limits, SOURCE_NS), 1,
+            "text larger than the script has time for");
     lua_settop(L, n < 4 ? 3 : 4);
     lua_pushliteral(L, "t");
     lua_replace(L, 3);
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
     lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
+/* A function of a library that walks its texts octet by octet. Upvalue: the function. */
+static int guard_texts(lua_State *L)
+{
+    size_t most = sb__limits_steps(&sb__script_of(L)->limits, OCTET_NS);
+    int n = lua_gettop(L);
+    for (int i = 1; i <= n; i++)
+        if (lua_type(L, i) == LUA_TSTRING)
+            luaL_argcheck(L, lua_rawlen(L, i) <= most, i, "text larger than the script has time for");
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, n, LUA_MULTRET);
     return lua_gettop(L);
 }
 
@@ -97,12 +117,21 @@ static void open_base(lua_State *L)
     lua_setglobal(L, "xpcall");
 }
 
+/* Of the library on top of the stack. */
+static void wrap_field(lua_State *L, const char *name, lua_CFunction fn)
+{
+    lua_getfield(L, -1, name);
+    lua_pushcclosure(L, fn, 1);
+    lua_setfield(L, -2, name);
+}
+
 static void open_strings(lua_State *L)
 {
     static const char *const gone[] = {"dump", NULL};
     luaL_requiref(L, LUA_STRLIBNAME, luaopen_string, 1);
     remove_fields(L, gone);
     sb__open_string(L);
+    wrap_field(L, "format", guard_texts);
     lua_pushliteral(L, "");
     lua_getmetatable(L, -1);
     lua_pushboolean(L, 0);
@@ -117,6 +146,14 @@ static void open_tables(lua_State *L)
     lua_pop(L, 1);
 }
 
+static void open_utf8(lua_State *L)
+{
+    luaL_requiref(L, LUA_UTF8LIBNAME, luaopen_utf8, 1);
+    wrap_field(L, "len", guard_texts);
+    wrap_field(L, "offset", guard_texts);
+    lua_pop(L, 1);
+}
+
 static void open_coroutines(lua_State *L)
 {
     luaL_requiref(L, LUA_COLIBNAME, luaopen_coroutine, 1);
@@ -126,7 +163,6 @@ static void open_coroutines(lua_State *L)
 
 static const luaL_Reg plain_libs[] = {
     {LUA_MATHLIBNAME, luaopen_math},
-    {LUA_UTF8LIBNAME, luaopen_utf8},
     {NULL, NULL},
 };
 
@@ -164,6 +200,7 @@ void sb__open_sandbox(lua_State *L, bool libs_unsafe)
     open_strings(L);
     open_tables(L);
     open_coroutines(L);
+    open_utf8(L);
     open_libs(L, plain_libs);
     luaL_requiref(L, "cjson", sb__open_json, 0);
     luaL_requiref(L, "cjson.safe", sb__open_json_safe, 0);

@@ -185,13 +185,17 @@ function sb.spawn(fn, ...) end
 ---Calls fn every interval; once more with exiting = true when the server ends. A tick that still waits is not started twice.
 ---@param interval sb.Time
 ---@param fn fun(exiting: boolean)
----@return sb.Timer
+---@return sb.Timer? timer
+---@return string? err
+---@return sb.ErrorName? code EAGAIN: too many timers
 function sb.every(interval, fn) end
 
 ---Calls fn once, after a delay.
 ---@param delay sb.Time
 ---@param fn fun(exiting: boolean)
----@return sb.Timer
+---@return sb.Timer? timer
+---@return string? err
+---@return sb.ErrorName? code EAGAIN: too many timers
 function sb.after(delay, fn) end
 
 ---Waits. Only in handlers and tasks.

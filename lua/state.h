@@ -59,6 +59,7 @@ struct sb_script {
 
     sb__lsock *sockets;
     sb__ltimer *timers;
+    uint32_t ntimers; /* at most max_tasks */
     sb__lmetric *metrics;
     uint64_t runs;       /* of tasks */
     uint64_t tune_at;    /* the collector is looked after when so many calls were made */

@@ -23,11 +23,15 @@ NGX_CONF_FLAGS=()
 # shellcheck disable=SC1091
 . ./conf_flags
 
+# as cmake/hardening.cmake
+cc="-g -O2 -fPIC -fstack-protector-strong -Wformat -Werror=format-security -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 $flags"
+ld="-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack"
+
 export SB_SOURCE=$sources
 stamp=$build/configured
-wanted="$(cat conf_flags) $flags $(cat "$sources/modules/nginx/config") $(cd "$sources/modules/nginx" && echo ./*.c)"
+wanted="$(cat conf_flags) $cc $ld $(cat "$sources/modules/nginx/config") $(cd "$sources/modules/nginx" && echo ./*.c)"
 if [ ! -f "$build/Makefile" ] || [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
-    if ! ./configure "${NGX_CONF_FLAGS[@]}" --with-cc-opt="-g -O2 -fPIC $flags" --builddir="$build" \
+    if ! ./configure "${NGX_CONF_FLAGS[@]}" --with-cc-opt="$cc" --with-ld-opt="$ld" --builddir="$build" \
         --add-dynamic-module="$sources/modules/nginx" >"$build/configure.log" 2>&1; then
         tail -n 30 "$build/configure.log" >&2
         exit 1

@@ -71,6 +71,59 @@ test("C functions do not hang", function()
   ends(function() table.sort({ 1, 2, 3 }, function() while true do end end) end)
 end)
 
+test("C functions are not given more than they have time for", function()
+  local large = ("x"):rep(7000000)
+  eq(#large, 7000000)
+  fails("larger than the script has time for", load, large)
+  local text, why = sb.json.decode(large)
+  eq(text, nil)
+  eq(why, "Cannot decode: the text is larger than the script has time for")
+  text, why = sb.json.encode { large }
+  eq(text, nil)
+  eq(why, "Cannot serialise: the value is larger than the script has time for")
+  fails("too many elements", table.concat, setmetatable({}, { __len = function() return 10000000 end }))
+  fails("too large", string.rep, "ab", 1 << 62, ",")
+end)
+
+test("rep is that of the library", function()
+  eq(("ab"):rep(3), "ababab")
+  eq(("ab"):rep(3, ", "), "ab, ab, ab")
+  eq((""):rep(3, "-"), "--")
+  eq(("x"):rep(0), "")
+  eq(("x"):rep(-1, "y"), "")
+  eq(("x"):rep(1, "yyyy"), "x")
+  for n = 1, 40 do
+    eq(#("abc"):rep(n, "--"), n * 5 - 2)
+    eq(("abc"):rep(n, "--"):gsub("abc", ""), ("--"):rep(n - 1))
+  end
+end)
+
+test("callbacks of gsub and iterators of for end", function()
+  ends(function() return ("x"):gsub(".", function() while true do end end) end)
+  ends(function() return ("x"):gsub(".", setmetatable({}, { __index = function() while true do end end })) end)
+  ends(function() for _ in function() while true do end end do end end)
+end)
+
+test("the next message is served after a limit was hit", function()
+  local pull <close> = sb.pull { bind = "tcp://127.0.0.1:*" }
+  local push <close> = sb.push { connect = pull.last_endpoint }
+  local seen = 0
+  pull:on_message(function(msg)
+    if msg:equals(1, "spin") then while true do end end
+    if msg:equals(1, "eat") then
+      local t = {}
+      while true do t[#t + 1] = { {} } end
+    end
+    seen = seen + 1
+  end)
+  for _, what in ipairs { "spin", "eat", "spin" } do
+    push:send(what)
+    push:send "good"
+  end
+  eventually(function() return seen == 3 end)
+  eq(pull:stats().dropped.script, 3)
+end)
+
 test("wide json is refused", function()
   local t = { 1 }
   for _ = 1, 60 do t = { t, t } end
@@ -127,6 +180,20 @@ test("too many tasks are refused", function()
   eq(code, "EAGAIN")
   eq(n > 400, true)
   eventually(function() return sb.metrics().script.tasks < 10 end)
+end)
+
+test("too many timers are refused", function()
+  local timers, t, err, code = {}
+  repeat
+    t, err, code = sb.after(60, print)
+    timers[#timers + 1] = t
+  until not t
+  eq(code, "EAGAIN")
+  eq(err, "too many timers")
+  eq(#timers > 400, true)
+  for _, timer in ipairs(timers) do timer:cancel() end
+  t = sb.after(60, print)
+  t:cancel()
 end)
 
 test("waiting where it cannot be is an error", function()

@@ -272,9 +272,34 @@ static void test_a_handler_that_fails_after_its_socket_is_gone(void **state)
     rig_finish(&r);
 }
 
+/* What no hook interrupts is not begun: here with 5 ms, and so with texts of half a megabyte. */
+static void test_texts_are_walked_only_as_far_as_there_is_time(void **state)
+{
+    static const char source[] =
+        "local s = ('x'):rep(600000) "
+        "local function no(fn, ...) local ok, err = pcall(fn, ...) "
+        "assert(not ok and err:find('larger than the script has time for', 1, true), err) end "
+        "require('signalbox').spawn(function() "
+        "no(utf8.len, s) no(utf8.offset, s, -1) no(string.format, '%q', s) no(load, s) end) "
+        "assert(#('%s'):format(s:sub(1, 100)) == 100 and utf8.len('abc') == 3)";
+    script_rig r;
+    sb_script_stats st;
+    (void)state;
+    rig_init(&r);
+    sb_script_config cfg = {.phase = SB_SCRIPT_RUN, .handler_time = 5 * SB_NS_PER_MS};
+    if (rig_try(&r, source, cfg) != SB_OK)
+        fail_msg("%s", r.err);
+    rig_run(&r, 10);
+    sb_script_get_stats(r.script, &st);
+    if (st.errors != 0)
+        fail_msg("%s", r.log);
+    rig_finish(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_texts_are_walked_only_as_far_as_there_is_time),
         cmocka_unit_test(test_load_tells_syntax_errors),
         cmocka_unit_test(test_load_tells_unknown_options_with_line),
         cmocka_unit_test(test_load_fails_with_the_code_of_a_bind),
