@@ -36,6 +36,7 @@ extern "C" {
     X(DISH, dish, 15, SB_TYPE_BIT(SB_RADIO))                                                                 \
     X(GATHER, gather, 16, SB_TYPE_BIT(SB_SCATTER))                                                           \
     X(SCATTER, scatter, 17, SB_TYPE_BIT(SB_GATHER))                                                          \
+    X(DGRAM, dgram, 18, SB_TYPE_BIT(SB_DGRAM))                                                               \
     X(PEER, peer, 19, SB_TYPE_BIT(SB_PEER))                                                                  \
     X(CHANNEL, channel, 20, SB_TYPE_BIT(SB_CHANNEL))
 

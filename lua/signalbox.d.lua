@@ -95,6 +95,9 @@ local sb = {}
 ---@field connect_timeout? sb.Time limit of a connect, 0: the kernel's (default 0)
 ---@field tcp_maxrt? sb.Time TCP_USER_TIMEOUT, 0: the kernel's (default 0)
 ---@field bindtodevice? string SO_BINDTODEVICE
+---@field multicast_hops? integer routers a multicast datagram may pass (default 1)
+---@field multicast_maxtpdu? integer octets of a multicast datagram at most; larger ones are dropped (default 1500)
+---@field multicast_loop? boolean this machine hears our multicast datagrams too (default true)
 ---@field router_notify? integer an empty message from a peer that came (1), went (2), or both (3) (default 0)
 ---@field hello_msg? string sent first to every new peer
 ---@field disconnect_msg? string comes from a peer that connected to us when it has gone
@@ -153,6 +156,8 @@ sb.pull = sb.router
 sb.pair = sb.router
 ---@type fun(options?: sb.SocketOptions): sb.Socket
 sb.stream = sb.router
+---@type fun(options?: sb.SocketOptions): sb.Socket
+sb.dgram = sb.router
 ---@type fun(options?: sb.SocketOptions): sb.Socket
 sb.server = sb.router
 ---@type fun(options?: sb.SocketOptions): sb.Socket

@@ -148,7 +148,9 @@ static int push_received(lua_State *L, const sb__lsock *ls, sb__lmsg *um, recv_f
     if (form == RECV_MESSAGE)
         return 1;
     uint32_t from =
-        ls->type == SB_ROUTER || ls->type == SB_DEALER || ls->type == SB_STREAM ? 0 : um->msg->envelope;
+        ls->type == SB_ROUTER || ls->type == SB_DEALER || ls->type == SB_STREAM || ls->type == SB_DGRAM
+            ? 0
+            : um->msg->envelope;
     uint32_t n = um->msg->n - from;
     if (form == RECV_TABLE) {
         sb__push_frames(L, um->msg, from, um->msg->n);

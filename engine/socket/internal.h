@@ -247,6 +247,8 @@ sb_err sb__listener_create(sb_socket *sock, const sb__endpoint *ep, const char *
 sb_err sb__dialer_create(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
 bool sb__inproc_bound(sb_engine *engine, const char *name);
 sb_err sb__inproc_bind(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
+sb_err sb__udp_bind(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
+sb_err sb__udp_connect(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
 sb_err sb__inproc_connect(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
 /* What listener and dialer do alike: tell why a connection ended; end one that its socket closes (in order
  * where all is sent). */

@@ -16,6 +16,7 @@
 #define SENDERS   (PUBLISHERS | BALANCERS | BITS(SB_ROUTER))
 #define KEYED     ((SENDERS | RECEIVERS) & ~BITS(SB_ROUTER))
 #define GREETERS  (BITS(SB_DEALER) | BITS(SB_ROUTER) | BITS(SB_CLIENT) | BITS(SB_SERVER) | BITS(SB_PEER))
+#define DATAGRAMS (BITS(SB_RADIO) | BITS(SB_DISH) | BITS(SB_DGRAM))
 #define FOREVER   INT32_MAX
 #define INT(o, n, d, lo, hi, t, text)                                                                        \
     {                                                                                                        \
@@ -146,6 +147,12 @@ static const sb_opt_row table[] = {
     MS(SB_OPT_CONNECT_TIMEOUT, "connect_timeout", 0, 0, FOREVER, "limit of a connect, 0: the kernel's"),
     MS(SB_OPT_TCP_MAXRT, "tcp_maxrt", 0, 0, FOREVER, "TCP_USER_TIMEOUT, 0: the kernel's"),
     BYTES(SB_OPT_BINDTODEVICE, "bindtodevice", 0, 15, 0, true, true, "SO_BINDTODEVICE"),
+    INT(SB_OPT_MULTICAST_HOPS, "multicast_hops", 1, 1, 255, DATAGRAMS,
+        "routers a multicast datagram may pass"),
+    INT(SB_OPT_MULTICAST_MAXTPDU, "multicast_maxtpdu", 1500, 1, 65507, DATAGRAMS,
+        "octets of a multicast datagram at most; larger ones are dropped"),
+    BOOL(SB_OPT_MULTICAST_LOOP, "multicast_loop", 1, DATAGRAMS,
+        "this machine hears our multicast datagrams too"),
     INT(SB_OPT_ROUTER_NOTIFY, "router_notify", 0, 0, 3, ROUTERS,
         "an empty message from a peer that came (1), went (2), or both (3)"),
     BYTES(SB_OPT_HELLO_MSG, "hello_msg", 0, 65536, GREETERS, true, true, "sent first to every new peer"),

@@ -301,8 +301,38 @@ static sb_err say(char *err, size_t cap, sb_err code, const char *text)
 
 typedef sb_err (*reach)(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
 
-static sb_err reach_endpoint(
-    sb_socket *sock, const char *endpoint, reach stream, reach inproc, char *err, size_t cap)
+typedef struct way {
+    reach bind, connect;
+} way;
+
+static const way stream_way = {sb__listener_create, sb__dialer_create};
+static const way inproc_way = {sb__inproc_bind, sb__inproc_connect};
+static const way udp_way = {sb__udp_bind, sb__udp_connect};
+
+static const way *way_of(sb__endpoint_kind kind)
+{
+    if (kind == SB__ENDPOINT_INPROC)
+        return &inproc_way;
+    return kind == SB__ENDPOINT_UDP ? &udp_way : &stream_way;
+}
+
+/* What is no ZMTP has transports of its own. */
+static sb_err check_way(const sb_socket *sock, sb__endpoint_kind kind, bool bind, char *err, size_t cap)
+{
+    sb_type type = sock->type;
+    bool secured = sb__security_mechanism(sock) != SB_MECHANISM_NULL;
+    bool datagrams = type == SB_DGRAM || type == (bind ? SB_DISH : SB_RADIO);
+    if (kind == SB__ENDPOINT_UDP && !datagrams)
+        return say(err, cap, SB_ENOTSUP, "udp:// is for RADIO to connect, DISH to bind, and DGRAM");
+    if (type == SB_DGRAM && kind != SB__ENDPOINT_UDP && kind != SB__ENDPOINT_INPROC)
+        return say(err, cap, SB_ENOTSUP, "DGRAM is for udp:// and inproc://");
+    if (secured && (kind == SB__ENDPOINT_UDP || type == SB_STREAM))
+        return say(
+            err, cap, SB_ENOTSUP, "udp:// and STREAM have no handshake that PLAIN or CURVE could secure");
+    return SB_OK;
+}
+
+static sb_err reach_endpoint(sb_socket *sock, const char *endpoint, bool bind, char *err, size_t cap)
 {
     sb__endpoint ep;
     if (sock->closing || sock->engine->drain != NULL)
@@ -310,19 +340,22 @@ static sb_err reach_endpoint(
     sb_err code = sb__endpoint_parse(endpoint, &ep, err, cap);
     if (code == SB_OK)
         code = sb__security_check(sock, err, cap);
+    if (code == SB_OK)
+        code = check_way(sock, ep.kind, bind, err, cap);
     if (code != SB_OK)
         return code;
-    return (ep.kind == SB__ENDPOINT_INPROC ? inproc : stream)(sock, &ep, endpoint, err, cap);
+    const way *w = way_of(ep.kind);
+    return (bind ? w->bind : w->connect)(sock, &ep, endpoint, err, cap);
 }
 
 sb_err sb_socket_bind(sb_socket *sock, const char *endpoint, char *err, size_t cap)
 {
-    return reach_endpoint(sock, endpoint, sb__listener_create, sb__inproc_bind, err, cap);
+    return reach_endpoint(sock, endpoint, true, err, cap);
 }
 
 sb_err sb_socket_connect(sb_socket *sock, const char *endpoint, char *err, size_t cap)
 {
-    sb_err code = reach_endpoint(sock, endpoint, sb__dialer_create, sb__inproc_connect, err, cap);
+    sb_err code = reach_endpoint(sock, endpoint, false, err, cap);
     sb__opt_clear(sock, SB_OPT_CONNECT_ROUTING_ID); /* it was for this connect only (zmq_setsockopt(3)) */
     return code;
 }

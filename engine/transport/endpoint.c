@@ -76,6 +76,21 @@ static sb_err parse_tcp(const char *text, const char *rest, sb__endpoint *ep, ch
     return SB_OK;
 }
 
+/* "[IFACE;]HOST:PORT": the interface of a group. */
+static sb_err parse_udp(const char *text, const char *rest, sb__endpoint *ep, char *err, size_t cap)
+{
+    const char *semi = strchr(rest, ';');
+    size_t len = semi != NULL ? (size_t)(semi - rest) : 0;
+    if (semi != NULL && (len == 0 || len >= sizeof ep->source_host))
+        return fail(err, cap, text, "bad interface, expected udp://INTERFACE;GROUP:PORT");
+    if (strchr(rest, ':') == NULL)
+        return fail(err, cap, text, "port is missing, expected udp://HOST:PORT");
+    sb_err code = parse_tcp(text, semi != NULL ? semi + 1 : rest, ep, err, cap);
+    memcpy(ep->source_host, rest, len);
+    ep->source_host[len] = '\0';
+    return code;
+}
+
 static sb_err parse_ipc(const char *text, const char *rest, sb__endpoint *ep, char *err, size_t cap)
 {
     struct sockaddr_un un;
@@ -108,6 +123,7 @@ static const scheme schemes[] = {
     {"tcp://", SB__ENDPOINT_TCP, parse_tcp},
     {"ipc://", SB__ENDPOINT_IPC, parse_ipc},
     {"inproc://", SB__ENDPOINT_INPROC, parse_inproc},
+    {"udp://", SB__ENDPOINT_UDP, parse_udp},
 };
 
 sb_err sb__endpoint_parse(const char *text, sb__endpoint *out, char *err, size_t cap)
@@ -120,7 +136,7 @@ sb_err sb__endpoint_parse(const char *text, sb__endpoint *out, char *err, size_t
         out->kind = schemes[i].kind;
         return schemes[i].parse(text, text + len, out, err, cap);
     }
-    return fail(err, cap, text, "unknown transport, expected tcp://, ipc:// or inproc://");
+    return fail(err, cap, text, "unknown transport, expected tcp://, ipc://, inproc:// or udp://");
 }
 
 static void format_unix(const struct sockaddr_un *un, socklen_t len, char *out, size_t cap)

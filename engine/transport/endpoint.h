@@ -5,7 +5,12 @@
 
 #include "engine/loop.h"
 
-typedef enum sb__endpoint_kind { SB__ENDPOINT_TCP, SB__ENDPOINT_IPC, SB__ENDPOINT_INPROC } sb__endpoint_kind;
+typedef enum sb__endpoint_kind {
+    SB__ENDPOINT_TCP,
+    SB__ENDPOINT_IPC,
+    SB__ENDPOINT_INPROC,
+    SB__ENDPOINT_UDP
+} sb__endpoint_kind;
 
 typedef struct sb__endpoint {
     sb__endpoint_kind kind;
@@ -13,7 +18,8 @@ typedef struct sb__endpoint {
     uint16_t port;         /* tcp: 0 with any_port */
     bool any_host;         /* "*" */
     bool any_port;         /* "*" or 0: the kernel's choice */
-    char source_host[256]; /* tcp: "src;dst" has a source address, "" if not */
+    char source_host[256]; /* tcp: "src;dst" has a source address, udp: "iface;group" an interface, "" if not
+                            */
     uint16_t source_port;
     char name[256]; /* ipc: path without "@"; inproc: name */
     bool abstract;  /* ipc: "@name" */

@@ -1,7 +1,7 @@
 -- Constructors, options, endpoints, events, counters.
 test("all types can be made", function()
   for _, t in ipairs { "pair", "pub", "sub", "req", "rep", "dealer", "router", "pull", "push", "xpub", "xsub",
-    "stream", "server", "client", "radio", "dish", "gather", "scatter", "peer", "channel" } do
+    "stream", "dgram", "server", "client", "radio", "dish", "gather", "scatter", "peer", "channel" } do
     local s <close> = sb[t] {}
     eq(s.type, t:upper())
     eq(type(s.name), "string")

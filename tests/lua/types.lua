@@ -122,6 +122,31 @@ test("a stream carries octets, and an empty frame ends it", function()
   eq(code, "EHOSTUNREACH")
 end)
 
+test("dgram over inproc, and udp where there are descriptors", function()
+  local a <close> = sb.dgram { bind = "inproc://datagrams" }
+  local b <close> = sb.dgram { connect = "inproc://datagrams" }
+  assert(b:send { "somebody", "hello" })
+  local msg = a:recv(5)
+  eq(msg.envelope[1], "somebody")
+  eq(msg[1], "hello")
+  if sb.metrics().backend == "fake" then return end
+  local server <close> = sb.dgram { bind = "udp://127.0.0.1:*" }
+  server:on_message(function(m) return "re: " .. m[1] end)
+  local client <close> = sb.dgram { connect = server.last_endpoint }
+  eventually(function()
+    assert(client:send { "", "ask" })
+    local answer = client:recv(0.1)
+    return answer and answer[1] == "re: ask" and "udp://" .. answer.envelope[1] == server.last_endpoint
+  end, "an answer")
+  local dish <close> = sb.dish { bind = "udp://127.0.0.1:*", join = "g" }
+  local radio <close> = sb.radio { connect = dish.last_endpoint }
+  eventually(function()
+    assert(radio:send { "g", "news" })
+    local news = dish:recv(0.1)
+    return news and news.group == "g" and news[1] == "news"
+  end, "news")
+end)
+
 test("only sockets that address their peers send to one", function()
   local first, second = pair_of("pull", "push", "tcp")
   local pull <close> = first

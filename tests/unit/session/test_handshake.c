@@ -292,7 +292,7 @@ static void test_every_pair_of_types_follows_the_matrix(void **state)
             rig_finish(&x);
             rig_finish(&y);
         }
-    assert_int_equal(allowed, 1 + 4 * 2 + 3 + 2 * 2 + 2 + 2 + 1 + 2 + 2 + 2 + 1 + 1);
+    assert_int_equal(allowed, 1 + 4 * 2 + 3 + 2 * 2 + 2 + 2 + 1 + 2 + 2 + 2 + 1 + 1 + 1);
 }
 
 static void test_incompatible_and_unknown_types_get_an_error_command(void **state)

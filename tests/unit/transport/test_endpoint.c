@@ -97,8 +97,8 @@ static void test_refusals_say_what_would_be_right(void **state)
     assert_refused("ipc://", "path is missing, expected ipc://PATH or ipc://@NAME");
     assert_refused("ipc://@", "path is missing, expected ipc://PATH or ipc://@NAME");
     assert_refused("inproc://", "expected inproc://NAME of 1 to 255 octets");
-    assert_refused("udp://x:1", "unknown transport, expected tcp://, ipc:// or inproc://");
-    assert_refused("", "unknown transport, expected tcp://, ipc:// or inproc://");
+    assert_refused("pgm://x:1", "unknown transport, expected tcp://, ipc://, inproc:// or udp://");
+    assert_refused("", "unknown transport, expected tcp://, ipc://, inproc:// or udp://");
 }
 
 static void test_lengths_are_bounded(void **state)
