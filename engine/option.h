@@ -77,7 +77,8 @@ typedef enum sb_opt {
     SB_OPT_MAX_FRAMES,
     SB_OPT_MAX_MESSAGE,
     SB_OPT_STRICT,
-    SB_OPT_ON_FULL = 1100, /* an sb_on_full */
+    SB_OPT_ZMTP_MIN = 1050, /* 1, 2 or 3 */
+    SB_OPT_ON_FULL = 1100,  /* an sb_on_full */
     SB_OPT_MESSAGE_TTL,
     SB_OPT_CONFLATE_KEY,
     SB_OPT_CONFLATE_PREFIX,

@@ -95,6 +95,7 @@ typedef struct sb_session_config {
     uint32_t max_handshake;      /* octets per handshake command, 0 = 8192 */
     uint32_t max_topic;          /* octets per subscription, 0 = 65536 */
     bool strict;                 /* reject reserved flag bits and COMMAND|MORE; default of the engine: true */
+    uint8_t oldest;              /* ZMTP version accepted: 1, 2 or 3; 0 = 2. With security only 3 is */
     const sb_property *metadata; /* extra READY properties (X-...) */
     uint32_t nmetadata;
 } sb_session_config;
@@ -102,7 +103,7 @@ typedef struct sb_session_config {
 /* Causes, for events and counters; the texts are stable. */
 typedef enum sb_session_cause {
     SB_CAUSE_NONE,
-    SB_CAUSE_GREETING,      /* not ZMTP 3 (1.0, 2.0, HTTP, TLS, ...) */
+    SB_CAUSE_GREETING,      /* no ZMTP, or a version not spoken here (HTTP, TLS, ...) */
     SB_CAUSE_MECHANISM,     /* mechanism mismatch */
     SB_CAUSE_PEER_TYPE,     /* incompatible socket type */
     SB_CAUSE_METADATA,      /* malformed READY or property, bad identity */

@@ -115,6 +115,7 @@ local sb = {}
 ---@field max_subscriptions? integer subscriptions of one peer (default 1000000)
 ---@field max_subscription_bytes? integer|string octets of all subscriptions of one peer (default 67108864)
 ---@field strict? boolean close on frames that RFC 37 forbids and libzmq accepts (default true)
+---@field zmtp_min? integer oldest ZMTP version of peers: 1 (libzmq 2), 2 (libzmq 3) or 3; with security only 3 (default 2)
 ---@field on_full? "default"|"block"|"drop_new"|"drop_old"|"disconnect" when a peer's queue is full: block, drop_new, drop_old, disconnect (default "default")
 ---@field message_ttl? sb.Time how long a message may wait in a queue, 0: for ever (default 0)
 ---@field conflate_key? integer frame that is a key: only the newest message of each waits, 0: off (default 0)

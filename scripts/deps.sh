@@ -9,11 +9,13 @@ chromium
 clang
 clang-format
 cmake
+default-jdk-headless
 dpkg-dev
 gcc
 libc-ares-dev
 libc6-dev
 libcmocka-dev
+libjeromq-java
 liblua5.4-dev
 libseccomp-dev
 libsodium-dev

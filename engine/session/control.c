@@ -196,12 +196,13 @@ sb_err sb_session_mark(sb_session *s, uint64_t number)
     if (!s->commands)
         return SB_ENOTSUP;
     sb__be64_put(ping.context + 1, number);
-    size_t before = sb__bytes_len(&s->out);
-    sb__ping_put(&s->out, &ping);
-    if (!s->out.failed)
-        return SB_OK;
-    sb__bytes_cut(&s->out, before);
-    s->out.failed = false;
+    sb__bytes *out = sb__lane(s);
+    size_t before = sb__bytes_len(out);
+    sb__ping_put(out, &ping);
+    if (!out->failed)
+        return sb__lane_done(s);
+    sb__bytes_cut(out, before);
+    out->failed = false;
     return SB_ENOMEM;
 }
 
@@ -229,6 +230,8 @@ sb_err sb_session_subscribe(sb_session *s, const uint8_t *topic, size_t len, boo
 
     if (s->state != SB_SESSION_READY)
         return SB_EFSM;
+    if (s->old == 1) /* sends everything anyway */
+        return SB_OK;
     if (s->commands || s->type == SB_DISH) {
         sb__command_put(out, topic_command(s, subscribe), len);
         sb__bytes_put(out, topic, len);

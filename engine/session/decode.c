@@ -129,6 +129,8 @@ static sb_err check_command(sb_session *s, const sb__unit *unit, unsigned flags,
 {
     uint64_t limit = s->max_handshake;
 
+    if (s->old != 0)
+        return bad(s, "command from a peer of an older version");
     if (unit->frames > 0)
         return bad(s, "command inside a message");
     if ((flags & SB__FRAME_MORE) && s->strict)
@@ -358,6 +360,8 @@ sb_err sb__decode_feed(sb_session *s, sb__input *in)
 {
     sb_err err = SB_OK;
 
+    if (s->old != 0)
+        return sb__old_feed(s, in);
     if (!s->secure)
         err = sb__decode_clear(s, in);
     if (err == SB_OK && s->secure && !in->stop)

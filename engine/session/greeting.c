@@ -30,6 +30,9 @@ void sb__greeting_begin(sb_session *s)
     if ((mechanisms & (mechanisms - 1)) == 0)
         choose(s, (sb_mechanism)__builtin_ctz(mechanisms));
     greeting_put(s, ours);
+    ours[8] =
+        (uint8_t)(sb__old_identity_len(s) + 1); /* to a 1.0 peer this is the length of our identity frame */
+    ours[7] = sb__old_identity_len(s) == 255;
     sb__bytes_put(&s->out, ours, SB__GREETING_SIGNATURE);
     s->greeting_sent = SB__GREETING_SIGNATURE;
 }
@@ -50,24 +53,27 @@ static void greeting_advance(sb_session *s)
     s->greeting_sent = (uint8_t)stage;
 }
 
-/* Older versions know no mechanisms: a side that has one, or that asks about its peers, never speaks them. */
-static bool may_speak_old(const sb_session *s)
-{
-    const sb_security *cfg = &s->mech_cfg.security;
-
-    return cfg->mechanisms == SB_MECHANISM_BIT(SB_MECHANISM_NULL) && !cfg->ask;
-}
-
-/* Majors 0 and 1 are ZMTP 1.0 and 2.0; 2 has never been seen and, as libzmq does, counts as newer than ours.
- */
+/* Majors 0 and 1 are ZMTP 1.0 (with a signature; it speaks 2.0's framing) and 2.0; 2 has never been seen and,
+ * as libzmq does, counts as newer than ours. Older versions know no mechanisms: a side that has one, or that
+ * asks about its peers, never speaks them. */
 static sb_err greeting_revision(sb_session *s)
 {
     uint8_t major = s->greeting[SB__GREETING_SIGNATURE];
 
-    if (s->greeting_len <= SB__GREETING_SIGNATURE || major >= 2)
+    if (s->greeting_len != SB__GREETING_SIGNATURE + 1 || major >= 2)
         return SB_OK;
-    return sb__session_fail(s, SB_EPROTO, SB_CAUSE_GREETING, "ZMTP %d.0 peer%s", major + 1,
-        may_speak_old(s) ? "" : ", which knows no security");
+    if (sb__old_allowed(s, 2))
+        return sb__old_begin(s, 2);
+    return sb__session_fail(
+        s, SB_EPROTO, SB_CAUSE_GREETING, "ZMTP 2.0 peer, and older versions are not spoken here");
+}
+
+/* No signature: the octets may be the first frame of a 1.0 peer. */
+static sb_err greeting_foreign(sb_session *s)
+{
+    if (sb__old_allowed(s, 1))
+        return sb__old_begin(s, 1);
+    return sb__session_fail(s, SB_EPROTO, SB_CAUSE_GREETING, "not a ZMTP 3 greeting");
 }
 
 static sb_err greeting_mechanism(sb_session *s)
@@ -106,15 +112,15 @@ sb_err sb__greeting_feed(sb_session *s, sb__input *in)
     sb__greeting_verdict verdict = SB__GREETING_MORE;
     sb_err err = SB_OK;
 
-    while (err == SB_OK && verdict == SB__GREETING_MORE && in->p < in->end) {
+    while (err == SB_OK && verdict == SB__GREETING_MORE && s->old == 0 && in->p < in->end) {
         s->greeting[s->greeting_len++] = *in->p++;
         verdict = sb__greeting_check(s->greeting, s->greeting_len);
         if (verdict == SB__GREETING_FOREIGN)
-            return sb__session_fail(s, SB_EPROTO, SB_CAUSE_GREETING, "not a ZMTP 3 greeting");
+            return greeting_foreign(s);
         err = greeting_revision(s);
-        if (err == SB_OK)
+        if (err == SB_OK && s->old == 0)
             err = greeting_mechanism(s);
-        if (err == SB_OK)
+        if (err == SB_OK && s->old == 0)
             greeting_advance(s);
     }
     if (err == SB_OK && verdict == SB__GREETING_DONE)

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static sb_err ready(sb_session *s, uint64_t now)
+sb_err sb__handshake_ready(sb_session *s, uint64_t now)
 {
     sb_err err;
 
@@ -45,7 +45,7 @@ static sb_err done(sb_session *s, uint64_t now)
 {
     sb_err err = s->peer_read ? SB_OK : sb__peer_read(s, s->mech.peer_metadata);
 
-    return err == SB_OK ? ready(s, now) : err;
+    return err == SB_OK ? sb__handshake_ready(s, now) : err;
 }
 
 static sb_err failed(sb_session *s, sb__mech_step step)

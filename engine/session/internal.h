@@ -22,6 +22,13 @@ typedef struct sb__unit {
     bool plain; /* every head is as we would write it: may be forwarded as it is */
 } sb__unit;
 
+/* How far an old peer's greeting, or the head of a frame of 1.0, has come. */
+typedef struct sb__old_part {
+    uint64_t left; /* octets of the body that are still to come */
+    size_t len;    /* octets in head */
+    uint8_t head[10 + 255];
+} sb__old_part;
+
 /* Bytes being fed. */
 typedef struct sb__input {
     sb_buf *buf;
@@ -72,7 +79,10 @@ struct sb_session {
     sb__bytes metadata;                  /* ours, encoded */
     uint8_t greeting[SB__GREETING_SIZE]; /* the peer's */
     uint8_t greeting_len, greeting_sent;
-    bool commands; /* the peer speaks 3.1: subscriptions are commands */
+    uint8_t oldest;    /* version we would speak */
+    uint8_t old;       /* 1 or 2: the peer speaks ZMTP 1.0 or 2.0; 0: 3 */
+    sb__old_part *way; /* of an old peer */
+    bool commands;     /* the peer speaks 3.1: subscriptions are commands */
     sb_peer_info peer;
     bool was_ready;    /* on_ready was called: `peer` may be shown */
     bool peer_read;    /* its properties were looked at */
@@ -99,6 +109,7 @@ void sb__greeting_begin(sb_session *s);
 /* handshake.c: a whole command before READY. */
 sb_err sb__handshake_command(sb_session *s, sb__input *in, const uint8_t *body, size_t len);
 sb_err sb__handshake_begin(sb_session *s);
+sb_err sb__handshake_ready(sb_session *s, uint64_t now);
 sb_err sb__handshake_answer(sb_session *s, const sb_session_verdict *verdict, uint64_t now);
 
 /* config.c: our READY properties and secrets out of the configuration. SB_EINVAL, SB_ENOMEM. */
@@ -113,6 +124,16 @@ sb_err sb__peer_admit(sb_session *s, const sb_session_verdict *verdict);
 /* raw.c: octets as they come; packed messages without their heads. */
 sb_err sb__raw_feed(sb_session *s, sb__input *in);
 sb_err sb__raw_strip(const struct iovec *iov, size_t n, sb_buf **out);
+
+sb_err sb__peer_match(sb_session *s); /* may our types talk? */
+sb_err sb__peer_identity(sb_session *s, const uint8_t *id, uint32_t len);
+
+/* old.c: peers of ZMTP 1.0 and 2.0. begin: the peer has shown that it is one. SB_ENOMEM. */
+bool sb__old_allowed(const sb_session *s, unsigned version);
+sb_err sb__old_begin(sb_session *s, unsigned version);
+sb_err sb__old_feed(sb_session *s, sb__input *in);
+sb_err sb__old_frames(const struct iovec *iov, size_t n, sb_buf **out);
+uint8_t sb__old_identity_len(const sb_session *s); /* of ours */
 
 /* secure.c: boxes in; control commands that were put into s->lane out. */
 sb_err sb__secure_feed(sb_session *s, sb__input *in);

@@ -117,9 +117,16 @@ static const sb_property *find(const sb_session *s, const char *name, bool *twic
     return found;
 }
 
+sb_err sb__peer_match(sb_session *s)
+{
+    if (sb_type_peers(s->type) & SB_TYPE_BIT(s->peer.type))
+        return SB_OK;
+    return sb__session_refuse(s, SB_EPEERTYPE, SB_CAUSE_PEER_TYPE, "%s cannot talk to %s",
+        sb_type_name(s->type), sb_type_name(s->peer.type));
+}
+
 static sb_err check_type(sb_session *s, const sb_property *p)
 {
-    const char *ours = sb_type_name(s->type);
     const char *theirs;
 
     if (p == NULL)
@@ -127,25 +134,21 @@ static sb_err check_type(sb_session *s, const sb_property *p)
     theirs = (const char *)p->value;
     if (!sb_type_find(theirs, p->value_len, &s->peer.type))
         return sb__session_refuse(s, SB_EPEERTYPE, SB_CAUSE_PEER_TYPE, "unknown socket type");
-    if ((sb_type_peers(s->type) & SB_TYPE_BIT(s->peer.type)) == 0)
-        return sb__session_refuse(
-            s, SB_EPEERTYPE, SB_CAUSE_PEER_TYPE, "%s cannot talk to %s", ours, sb_type_name(s->peer.type));
-    return SB_OK;
+    return sb__peer_match(s);
 }
 
-static sb_err check_identity(sb_session *s, const sb_property *p)
+sb_err sb__peer_identity(sb_session *s, const uint8_t *id, uint32_t len)
 {
     const uint32_t named = SB_TYPE_BIT(SB_REQ) | SB_TYPE_BIT(SB_DEALER) | SB_TYPE_BIT(SB_ROUTER);
 
-    if (p == NULL || p->value_len == 0 || (SB_TYPE_BIT(s->peer.type) & named) == 0)
+    if (len == 0 || (SB_TYPE_BIT(s->peer.type) & named) == 0)
         return SB_OK;
-    if (p->value_len > IDENTITY_MAX)
-        return sb__session_refuse(
-            s, SB_EPROTO, SB_CAUSE_METADATA, "identity of %u octets, limit 255", p->value_len);
-    if (p->value[0] == 0) /* would look like an id a ROUTER made itself */
+    if (len > IDENTITY_MAX)
+        return sb__session_refuse(s, SB_EPROTO, SB_CAUSE_METADATA, "identity of %u octets, limit 255", len);
+    if (id[0] == 0) /* would look like an id a ROUTER made itself */
         return sb__session_refuse(s, SB_EPROTO, SB_CAUSE_METADATA, "identity begins with NUL");
-    s->peer.identity = p->value;
-    s->peer.identity_len = p->value_len;
+    s->peer.identity = id;
+    s->peer.identity_len = len;
     return SB_OK;
 }
 
@@ -162,5 +165,6 @@ sb_err sb__peer_read(sb_session *s, sb__cursor data)
     if (twice && s->strict)
         return sb__session_refuse(s, SB_EPROTO, SB_CAUSE_METADATA, "Socket-Type or Identity twice");
     err = check_type(s, type);
-    return err == SB_OK ? check_identity(s, identity) : err;
+    return err == SB_OK && identity != NULL ? sb__peer_identity(s, identity->value, identity->value_len)
+                                            : err;
 }

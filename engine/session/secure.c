@@ -205,8 +205,10 @@ sb_err sb_session_seal(sb_session *s, const struct iovec *iov, size_t n, sb_buf 
 
     if (s->raw)
         return sb__raw_strip(iov, n, out);
-    if (!s->secure || s->state != SB_SESSION_READY)
+    if (s->state != SB_SESSION_READY || sb_session_passthrough(s))
         return SB_EFSM;
+    if (s->old == 1)
+        return sb__old_frames(iov, n, out);
     buf = sb_buf_create(sealed_size(s, w));
     if (buf == NULL)
         return SB_ENOMEM;

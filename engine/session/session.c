@@ -43,6 +43,7 @@ static sb_err init(sb_session *s, const sb_session_config *cfg, uint64_t now)
     s->raw = cfg->type == SB_STREAM;
     s->publisher = cfg->type == SB_PUB || cfg->type == SB_XPUB;
     s->strict = cfg->strict;
+    s->oldest = cfg->oldest > 0 ? cfg->oldest : 2;
     s->ttl = ttl_of(cfg->heartbeat_ttl);
     s->handshake_end = later(now, cfg->handshake_ivl);
     set_limits(s, cfg);
@@ -95,6 +96,7 @@ void sb_session_destroy(sb_session *s)
     sb__bytes_finish(&s->out);
     free(s->peer_memory);
     free(s->auth_memory);
+    free(s->way);
     free(s);
 }
 
@@ -115,7 +117,7 @@ const sb_peer_info *sb_session_peer(const sb_session *s)
 
 bool sb_session_passthrough(const sb_session *s)
 {
-    return !s->secure && !s->raw;
+    return !s->secure && !s->raw && s->old != 1;
 }
 
 /* ---- the end ---- */
@@ -153,7 +155,7 @@ sb_err sb__session_refuse(sb_session *s, sb_err err, sb_session_cause cause, con
 {
     va_list args;
 
-    bool silent = s->mech.impl != NULL && s->mech.impl->silent;
+    bool silent = s->old != 0 || (s->mech.impl != NULL && s->mech.impl->silent);
 
     va_start(args, format);
     if (end(s, err, cause, format, args) && !silent) {

@@ -180,6 +180,8 @@ static const sb_opt_row table[] = {
     SIZE(SB_OPT_MAX_SUBSCRIPTION_BYTES, "max_subscription_bytes", 67108864, 1, INT64_MAX,
         "octets of all subscriptions of one peer"),
     BOOL(SB_OPT_STRICT, "strict", 1, 0, "close on frames that RFC 37 forbids and libzmq accepts"),
+    INT(SB_OPT_ZMTP_MIN, "zmtp_min", 2, 1, 3, 0,
+        "oldest ZMTP version of peers: 1 (libzmq 2), 2 (libzmq 3) or 3; with security only 3"),
     CHOICE(SB_OPT_ON_FULL, "on_full", SB_ON_FULL_DEFAULT, full_policies, SENDERS | RECEIVERS,
         "when a peer's queue is full: block, drop_new, drop_old, disconnect"),
     MS_OF(SB_OPT_MESSAGE_TTL, "message_ttl", 0, 0, FOREVER, SENDERS | RECEIVERS,

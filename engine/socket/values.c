@@ -274,6 +274,7 @@ void sb__session_config(const sb_socket *sock, bool accepted, sb_session_config 
         .max_handshake = (uint32_t)sb__opt(sock, SB_OPT_MAX_HANDSHAKE),
         .max_topic = (uint32_t)sb__opt(sock, SB_OPT_MAX_TOPIC),
         .strict = sb__opt(sock, SB_OPT_STRICT),
+        .oldest = (uint8_t)sb__opt(sock, SB_OPT_ZMTP_MIN),
     };
     sb__security_config(sock, accepted, &out->security);
 }

@@ -10,6 +10,7 @@ import traceback
 
 import zmq
 
+from java_peer import JavaPeer
 from node_peer import NodePeer
 from peer import Failed, Peer, Script, SLOW
 
@@ -21,6 +22,7 @@ class Bench:
         self.backend = backend
         self.context = zmq.Context()
         self.peers, self.scripts, self.sockets = [], [], []
+        self.machine = None
         self.directory = tempfile.TemporaryDirectory(prefix="sb-interop-")
 
     def peer(self):
@@ -33,6 +35,13 @@ class Bench:
         p = NodePeer()
         self.peers.append(p)
         return p
+
+    def java(self):
+        """JeroMQ; only in tests that wait for the fixture `java`. One for all: it takes long to start."""
+        if self.machine is None:
+            self.machine = JavaPeer()
+            self.peers.append(self.machine)
+        return self.machine
 
     def script(self, path, **args):
         s = Script(path, self.backend, **args)

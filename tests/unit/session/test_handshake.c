@@ -101,21 +101,6 @@ static void test_foreign_protocols_end_at_their_first_octets(void **state)
     }
 }
 
-static void test_a_1_0_length_and_2_0_revision_are_not_spoken(void **state)
-{
-    struct rig r;
-
-    (void)state;
-    rig_init(&r, SB_PULL);
-    FEED(&r, "\xff\0\0\0\0\0\0\0\5\0");
-    rig_assert_over(&r, SB_EPROTO, SB_CAUSE_GREETING);
-    rig_finish(&r);
-    rig_init(&r, SB_PULL);
-    FEED(&r, "\xff\0\0\0\0\0\0\0\1\x7f\1");
-    rig_assert_over(&r, SB_EPROTO, SB_CAUSE_GREETING);
-    rig_finish(&r);
-}
-
 static void test_padding_filler_and_as_server_are_not_interpreted(void **state)
 {
     char greeting[] = GREETING_31 READY_PUSH;
@@ -429,7 +414,6 @@ int main(void)
         cmocka_unit_test(test_identity_is_announced_by_types_that_have_one),
         cmocka_unit_test(test_bad_configurations_are_refused),
         cmocka_unit_test(test_foreign_protocols_end_at_their_first_octets),
-        cmocka_unit_test(test_a_1_0_length_and_2_0_revision_are_not_spoken),
         cmocka_unit_test(test_padding_filler_and_as_server_are_not_interpreted),
         cmocka_unit_test(test_version_decides_the_dialect),
         cmocka_unit_test(test_all_20_octets_of_the_mechanism_count),
