@@ -104,7 +104,8 @@ sb_err sb_socket_leave(sb_socket *sock, const void *group, size_t len);
 /* Whether there is a publisher and all that are connected have confirmed what was subscribed since
  * confirm_subscriptions is set. What that proves is in docs/pubsub.md. */
 bool sb_socket_confirmed(const sb_socket *sock);
-/* Publishers: forgets what is retained under topics that begin with `topic`; returns how many messages. */
+/* Publishers: forgets what is retained with exactly this first frame, NULL: all; returns how many messages.
+ */
 uint32_t sb_socket_forget(sb_socket *sock, const void *topic, size_t len);
 /* Answers to on_subscribe: the topic to use instead (from inside on_subscribe, before SB_VERDICT_REWRITE); or
  * the late answer to SB_VERDICT_LATER: DENY, ACCEPT, or REWRITE with `topic`. Harmless when the peer is gone.

@@ -145,8 +145,8 @@ static int protected_call(sb_script *s, question *q)
     int status = lua_pcall(s->L, 1, 1, 0);
     if (own)
         sb__limits_leave(&s->limits);
-    if (q->object != NULL && q->object->state == SB__MSG_VIEW)
-        q->object->state = SB__MSG_DEAD;
+    if (q->object != NULL)
+        sb__lmsg_release(q->object);
     return status;
 }
 

@@ -495,7 +495,7 @@ function Socket:disconnect(endpoint) end
 ---@return string? err
 ---@return sb.ErrorName? code
 function Socket:subscribe(topic, how) end
----PUB and XPUB: forgets what is retained under topics that begin so.
+---PUB and XPUB: forgets what is retained of a topic (a whole first frame).
 ---@param topic? string default: all
 ---@return integer messages
 function Socket:forget(topic) end

@@ -125,7 +125,7 @@ static int socket_forget(lua_State *L)
 {
     size_t len;
     sb__lsock *ls = sb__lsock_check(L, 1);
-    const char *topic = luaL_optlstring(L, 2, "", &len);
+    const char *topic = luaL_optlstring(L, 2, NULL, &len);
     lua_pushinteger(L, sb_socket_forget(ls->sock, topic, len));
     return 1;
 }

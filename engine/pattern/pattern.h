@@ -81,7 +81,7 @@ typedef struct sb_pattern_impl {
     /* An option changed (peer queues' limits are the socket's business). */
     void (*option)(sb_pattern *pat, sb_opt opt);
     uint64_t (*subscriptions)(const sb_pattern *pat); /* distinct topics held now */
-    /* XPUB and PUB: what is kept for late joiners; forgets what begins with a topic, returns how many. */
+    /* XPUB and PUB: what is kept for late joiners; forgets a topic (NULL: all), returns how many. */
     void (*retained)(const sb_pattern *pat, uint64_t *msgs, uint64_t *bytes);
     uint32_t (*forget)(sb_pattern *pat, const uint8_t *topic, size_t len);
     /* Tells them, in order, with the number of their holders, until fn says false. fn changes nothing. */

@@ -233,16 +233,21 @@ sb_err sb__retain_each(
     return err;
 }
 
-uint32_t sb__retain_forget(sb__retain *r, const uint8_t *prefix, size_t len)
+uint32_t sb__retain_forget(sb__retain *r, const uint8_t *name, size_t len)
 {
     kept **list;
     size_t n;
-    if (sorted(r, prefix, len, 0, &list, &n) != SB_OK)
+    uint32_t forgotten = 0;
+    if (sorted(r, name, name != NULL ? len : 0, 0, &list, &n) != SB_OK)
         return 0;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (name != NULL && sb_msg_frame(list[i]->msg, 0)->len != len)
+            continue;
         drop(r, list[i]);
+        forgotten++;
+    }
     free(list);
-    return (uint32_t)n;
+    return forgotten;
 }
 
 uint32_t sb__retain_messages(const sb__retain *r)

@@ -24,8 +24,8 @@ void sb__retain_destroy(sb__retain *retain); /* NULL is allowed */
 /* Keeps a message (a body: its first frame is the topic). Without memory, or when it alone is beyond the
  * limit of octets, it is not kept. */
 void sb__retain_put(sb__retain *retain, const sb_msg *msg, uint64_t now);
-/* Forgets the messages whose first frame begins with `prefix`; returns how many. */
-uint32_t sb__retain_forget(sb__retain *retain, const uint8_t *prefix, size_t len);
+/* Forgets the messages whose first frame is `topic`, NULL: all; returns how many. */
+uint32_t sb__retain_forget(sb__retain *retain, const uint8_t *topic, size_t len);
 /* Tells the messages whose first frame begins with `prefix`, in the order they were put; `since`: those put
  * then or later. fn must not change the set. SB_ENOMEM: none were told. */
 typedef void sb__retain_fn(void *arg, const sb_msg *msg);

@@ -185,6 +185,15 @@ static void close_leaving(sb_socket *sock)
     }
 }
 
+/* Peers that are gone and stayed only for what they had sent: nobody will take it any more. */
+static void reap_left(sb_socket *sock)
+{
+    SB_LIST_EACH_SAFE(n, after, &sock->peers)
+    {
+        sb__peer_reap(SB_LIST_ENTRY(n, sb_peer, peers));
+    }
+}
+
 /* Closing goes in steps: no more input; all sent or linger over; all closed. */
 static void finish_run(sb__task *task)
 {
@@ -200,6 +209,8 @@ static void finish_run(sb__task *task)
         sock->cutting = true;
         each_binding(sock, false);
     }
+    if (sock->cutting)
+        reap_left(sock);
     if (sock->cutting && sb_list_empty(&sock->bindings) && sb_list_empty(&sock->peers))
         end_socket(sock);
 }

@@ -92,9 +92,10 @@ static void test_age_and_forgetting(void **state)
     put(r, 2, "ab", "2");
     put(r, 3, "b", "3");
     expect(r, "", 2, "ab=2 b=3");
-    assert_int_equal(sb__retain_forget(r, (const uint8_t *)"a", 1), 2);
-    expect(r, "", 0, "b=3");
-    assert_int_equal(sb__retain_forget(r, NULL, 0), 1);
+    assert_int_equal(sb__retain_forget(r, (const uint8_t *)"a", 1), 1); /* not what begins so */
+    expect(r, "", 0, "ab=2 b=3");
+    assert_int_equal(sb__retain_forget(r, (const uint8_t *)"", 0), 0);
+    assert_int_equal(sb__retain_forget(r, NULL, 0), 2);
     assert_int_equal(sb__retain_forget(r, NULL, 0), 0);
     assert_int_equal(sb__retain_bytes(r), 0);
     sb__retain_destroy(r);

@@ -341,6 +341,29 @@ static void test_a_paused_peer_goes_on_where_it_stopped(void **state)
     bench_close(&b);
 }
 
+/* The socket stayed for ever when it closed with messages of a peer that had gone. */
+static void test_a_socket_ends_with_messages_nobody_took(void **state)
+{
+    (void)state;
+    bench b;
+    ear in;
+    bench_open(&b);
+    sb_socket *push = open_socket(&b, SB_PUSH, NULL), *pull = open_socket(&b, SB_PULL, &in);
+    in.take = 0;
+    bind_to(pull, "tcp://127.0.0.1:1");
+    connect_to(push, "tcp://127.0.0.1:1");
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(send_text(push, "x"), SB_OK);
+    settle(&b);
+    sb_socket_close(push);
+    settle(&b);
+    sb_socket_close(pull);
+    settle(&b);
+    assert_int_equal(in.closed, 1);
+    assert_int_equal(sb_engine_sockets(b.engine), 0);
+    bench_close(&b);
+}
+
 static void test_one_budget_for_all_peers(void **state)
 {
     (void)state;
@@ -438,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_a_handler_may_close_its_own_socket),
         cmocka_unit_test(test_a_req_that_has_not_asked_cannot_receive),
         cmocka_unit_test(test_a_paused_peer_goes_on_where_it_stopped),
+        cmocka_unit_test(test_a_socket_ends_with_messages_nobody_took),
         cmocka_unit_test(test_one_budget_for_all_peers),
         cmocka_unit_test(test_a_rep_goes_on_after_a_request_nobody_answers),
     };

@@ -125,7 +125,7 @@ static void test_retaining_can_be_limited_forgotten_and_ended(void **state)
     set_int(pub, SB_OPT_RETAIN_LAST, 0);
     sb_socket_stats(pub, &s);
     assert_int_equal(s.retained_msgs, 0);
-    assert_int_equal(sb_socket_forget(pub, "", 0), 0);
+    assert_int_equal(sb_socket_forget(pub, NULL, 0), 0);
     bench_close(&b);
 }
 
