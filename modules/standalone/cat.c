@@ -209,7 +209,7 @@ static sb_err on_msg(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *m
 static void on_event(sb_handler *self, sb_socket *sock, const sb_event *event)
 {
     cat *c = from_handler(self);
-    bool publisher = c->opts->type == SB_PUB || c->opts->type == SB_XPUB;
+    bool publisher = c->opts->type == SB_PUB || c->opts->type == SB_XPUB || c->opts->type == SB_RADIO;
     (void)sock;
     if (c->opts->verbose)
         fprintf(stderr, "signalbox: cat: %s %s%s%s\n", sb_event_name(event->kind),
@@ -245,6 +245,17 @@ static bool reach(cat *c, const char *endpoint)
     return code == SB_OK;
 }
 
+static void subscribe(cat *c)
+{
+    bool subscriber = c->opts->type == SB_SUB || c->opts->type == SB_XSUB;
+    for (size_t i = 0; i < c->opts->ntopics; i++) {
+        const char *topic = c->opts->topics[i];
+        (subscriber ? sb_socket_subscribe : sb_socket_join)(c->sock, topic, strlen(topic));
+    }
+    if (subscriber && c->opts->ntopics == 0)
+        sb_socket_subscribe(c->sock, "", 0);
+}
+
 static bool open_socket(cat *c)
 {
     char err[256] = "";
@@ -257,11 +268,7 @@ static bool open_socket(cat *c)
     if (!ok)
         return false;
     sb_socket_set_handler(c->sock, &c->base);
-    bool subscriber = c->opts->type == SB_SUB || c->opts->type == SB_XSUB;
-    for (size_t i = 0; subscriber && i < c->opts->ntopics; i++)
-        sb_socket_subscribe(c->sock, c->opts->topics[i], strlen(c->opts->topics[i]));
-    if (subscriber && c->opts->ntopics == 0)
-        sb_socket_subscribe(c->sock, "", 0);
+    subscribe(c);
     for (size_t i = 0; ok && i < c->opts->nendpoints; i++)
         ok = reach(c, c->opts->endpoints[i]);
     return ok;

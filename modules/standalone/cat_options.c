@@ -104,7 +104,8 @@ static bool take_rest(line *l, int n, char **words)
     for (int i = 1; i < n; i++)
         if (!add(o->endpoints, &o->nendpoints, words[i]))
             return false;
-    if (!l->peers_given && (o->type == SB_PUB || o->type == SB_XPUB))
+    bool joins = o->type == SB_RADIO && strncmp(words[1], "udp://", 6) != 0;
+    if (!l->peers_given && (o->type == SB_PUB || o->type == SB_XPUB || joins))
         o->peers = 1; /* what is published to nobody is lost */
     return true;
 }

@@ -1,6 +1,8 @@
 """signalbox cat from outside: lines in, lines out, against itself and against libzmq."""
 import os
+import socket
 import subprocess
+import time
 import unittest
 
 import zmq
@@ -50,6 +52,27 @@ class Cat(unittest.TestCase):
         pub = start("-b", "pub", self.endpoint, text=b"y.1\nx.1\n")
         self.assertEqual(end(pub), (0, b"", ""))
         self.assertEqual(end(sub), (0, b"x.1\n", ""))
+
+    def test_a_radio_waits_for_a_group(self):
+        dish = start("-n", "1", "-s", "news", "dish", self.endpoint)
+        radio = start("-b", "radio", self.endpoint, text=b"other\tno\nnews\train\n")
+        self.assertEqual(end(radio), (0, b"", ""))
+        self.assertEqual(end(dish), (0, b"news\train\n", ""))
+
+    def test_a_plain_connection_by_stream(self):
+        stream = start("-b", "-r", "-e", "-n", "2", "-f", " ", "stream", self.endpoint)
+        host, port = self.endpoint.removeprefix("tcp://").split(":")
+        for _ in range(200):
+            try:
+                s = socket.create_connection((host, int(port)), timeout=5)
+                break
+            except OSError:
+                time.sleep(0.05)
+        s.sendall(b"raw")
+        code, out, err = end(stream)
+        s.close()
+        self.assertEqual((code, err), (0, ""))
+        self.assertTrue(out.endswith(b" raw\n"), out)
 
     def test_a_large_file_waits_for_a_slow_libzmq(self):
         pull = self.context.socket(zmq.PULL)
