@@ -2,6 +2,8 @@
 """The draft types against a libzmq that has them: both directions of connecting, both directions of messages."""
 import sys
 
+import zmq
+
 from peer import Again, until
 from runner import main
 from test_matrix import equal
@@ -172,6 +174,19 @@ def test_router_notices_both_ways(bench):
     equal(d.recv(), [b"ours", b""], "came")
     c.close()
     equal(d.recv(), [b"ours", b""], "went")
+
+
+def test_over_curve(bench):
+    """Commands and numbers go through the boxes too."""
+    server, client = zmq.curve_keypair(), zmq.curve_keypair()
+    as_server = dict(curve_server=1, curve_secretkey=server[1])
+    as_client = dict(curve_serverkey=server[0], curve_publickey=client[0], curve_secretkey=client[1])
+    text = {k: v.decode() if isinstance(v, bytes) else v for k, v in as_server.items()}
+    for ours, theirs, exchange in PAIRS[:4]:
+        a = bench.peer().socket(ours, **text)
+        b = bench.node().socket(theirs, **as_client)
+        b.connect(a.bind("tcp://127.0.0.1:*"))
+        exchange(a, b)
 
 
 def test_two_clients_are_told_apart(bench):

@@ -31,6 +31,15 @@ local to = sb.push { name = "to" .. (cfg.n or ""), bind = cfg.to }
 %s
 """
 PLAIN = PIPE % "from:pipe(to)"
+DISH = """
+local sb = require "signalbox"
+local cfg = ...
+local dish = sb.dish { name = "dish", bind = "udp://127.0.0.1:" .. cfg.port, join = "g" }
+local to = sb.push { name = "to", bind = cfg.to }
+dish:pipe(to)
+local echo = sb.stream { name = "echo", bind = "tcp://127.0.0.1:" .. cfg.echo }
+echo:on_message(function(msg) if msg[1] ~= "" then return msg[1] end end)
+"""
 UPPER = PIPE % "from:pipe(to, function(msg) msg[1] = msg[1]:upper() return msg end)"
 
 
@@ -153,6 +162,35 @@ class Traffic(harness.NginxTest):
         for i, expect in ((0, b"abc"), (2, b"ABC")):
             self.connect(zmq.PUSH, ports[i]).send(b"abc")
             self.assertEqual(self.connect(zmq.PULL, ports[i + 1]).recv(), expect)
+
+    def hear_datagram(self, out, port, body):
+        """Sends until it is heard: datagrams may be lost."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            for _ in range(100):
+                s.sendto(b"\1g" + body, ("127.0.0.1", port))
+                while out.poll(100):
+                    if out.recv_multipart() == [b"g", body]:
+                        return
+        self.fail("no datagram came through")
+
+    def test_datagrams_and_plain_connections_also_after_a_reload(self):
+        for backend in harness.backends():
+            with self.subTest(backend=backend):
+                port, echo, to = harness.free_port(), harness.free_port(), tcp()
+                server = self.nginx("backend %s; script a.lua port=%d echo=%d to=%s;" % (backend, port, echo, to),
+                                    {"a.lua": DISH})
+                server.start()
+                out = self.connect(zmq.PULL, to)
+                self.hear_datagram(out, port, b"before")
+                with socket.create_connection(("127.0.0.1", echo), timeout=10) as s:
+                    s.sendall(b"hello")
+                    self.assertEqual(s.recv(5), b"hello")
+                self.assertEqual(server.test()[0], 0)
+                old, _ = server.reload()
+                server.wait_gone(old)
+                self.hear_datagram(out, port, b"after")
+                out.close()
+                server.quit()
 
     def test_without_io_uring_libuv_takes_over_and_one_line_says_why(self):
         deny = os.path.join(harness.BUILD, "deny_uring")

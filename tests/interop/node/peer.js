@@ -15,8 +15,13 @@ const TYPES = {
   PAIR: 0, DEALER: 5, ROUTER: 6, STREAM: 11, SERVER: 12, CLIENT: 13, RADIO: 14, DISH: 15, GATHER: 16, SCATTER: 17, DGRAM: 18,
   PEER: 19, CHANNEL: 20,
 }
-const NUMBERS = { linger: 17, rcvtimeo: 27, sndtimeo: 28, stream_notify: 73, multicast_hops: 25, multicast_loop: 96, router_notify: 97 }
-const STRINGS = { routing_id: 5, connect_routing_id: 61, hello_msg: 110, disconnect_msg: 111, hiccup_msg: 114 }
+const NUMBERS = {
+  linger: 17, rcvtimeo: 27, sndtimeo: 28, curve_server: 47, stream_notify: 73, router_notify: 97,
+}
+const STRINGS = {
+  routing_id: 5, curve_publickey: 48, curve_secretkey: 49, curve_serverkey: 50, connect_routing_id: 61, hello_msg: 110,
+  disconnect_msg: 111, hiccup_msg: 114,
+}
 
 // The package's classes only take methods away; here every type has all of them.
 class Any extends Socket {
