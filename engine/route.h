@@ -60,6 +60,8 @@ size_t sb_route_count(const sb_route *route);
 
 /* Counts that a row decided about a message; sb_route_hits tells how often. */
 void sb_route_hit(sb_route *route, size_t row);
+/* Match, get and hit in one: the row that decides about this message, or NULL. */
+const sb_route_row *sb_route_decide(sb_route *route, const sb_msg *msg, size_t *row);
 uint64_t sb_route_hits(const sb_route *route, size_t row);
 
 /* Next target of an SB_ROUTE_TO row, by weight. */

@@ -117,6 +117,8 @@ static sb_err message_suspended(sb__task *t)
     t->orig->peer = NULL;
     if (t->msg != NULL && t->msg->state == SB__MSG_VIEW)
         t->msg->msg = t->orig;
+    else if (t->msg != NULL && (err = sb__lmsg_hold(t->msg)) != SB_OK)
+        return err;
     t->view = t->orig;
     if (t->peer != NULL) {
         t->peer_id = sb_peer_id(t->peer);

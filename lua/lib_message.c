@@ -1,11 +1,16 @@
 /* What scripts can do with a message: msg[i], #msg, msg:size(i) and so on. i counts body frames from 1. */
 #include "lua/message.h"
+#include "lua/task.h"
 
 #include <string.h>
 
 static sb__lmsg *check_message(lua_State *L, int idx)
 {
-    sb__lmsg *um = sb__lmsg_test(L, idx);
+    const sb__task *t = sb__script_of(L)->current;
+    sb__lmsg *um = lua_touserdata(L, idx);
+    if (um != NULL && t != NULL && um == t->msg && um->state != SB__MSG_DEAD)
+        return um; /* what nearly all calls are about */
+    um = sb__lmsg_test(L, idx);
     if (um == NULL)
         luaL_typeerror(L, idx, "message");
     if (um->state == SB__MSG_DEAD)
@@ -24,7 +29,7 @@ static lua_Integer arg_integer(lua_State *L, int arg)
 static sb_msg *check_editable(lua_State *L, int idx)
 {
     sb__lmsg *um = check_message(L, idx);
-    if (sb__lmsg_hold(um) != SB_OK)
+    if (sb__lmsg_edit(um, sb__script_of(L)->current) != SB_OK)
         sb__no_memory(L);
     return um->msg;
 }
@@ -196,6 +201,8 @@ static int message_len(lua_State *L)
 static int message_gc(lua_State *L)
 {
     sb__lmsg *um = lua_touserdata(L, 1);
+    if (um->state == SB__MSG_EDITED)
+        sb_msg_finish(um->msg);
     if (um->state == SB__MSG_KEPT || um->state == SB__MSG_OWNED)
         sb_msg_destroy(um->msg);
     um->state = SB__MSG_DEAD;

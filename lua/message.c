@@ -1,6 +1,7 @@
 /* Message objects: their life, and what a script hands over as a message. The script's functions are in
  * lib_message.c. */
 #include "lua/message.h"
+#include "lua/task.h"
 
 #include <stdio.h>
 
@@ -100,21 +101,42 @@ void sb__lmsg_release(sb__lmsg *um)
         return;
     if (um->state == SB__MSG_OWNED)
         sb_msg_destroy(um->msg);
+    else if (um->state == SB__MSG_EDITED)
+        sb_msg_finish(um->msg);
     um->state = SB__MSG_DEAD;
     um->msg = NULL;
 }
 
 sb_err sb__lmsg_hold(sb__lmsg *um)
 {
-    if (um->state != SB__MSG_VIEW)
+    if (um->state != SB__MSG_VIEW && um->state != SB__MSG_EDITED)
         return SB_OK;
     sb_msg *own;
     sb_err err = sb_msg_keep(um->msg, &own);
     if (err != SB_OK)
         return err;
+    if (um->state == SB__MSG_EDITED)
+        sb_msg_finish(um->msg);
     own->peer = NULL; /* the peer may go first */
     um->msg = own;
     um->state = SB__MSG_OWNED;
+    return SB_OK;
+}
+
+sb_err sb__lmsg_edit(sb__lmsg *um, sb__task *t)
+{
+    const sb_msg *msg = um->msg;
+    if (um->state != SB__MSG_VIEW)
+        return SB_OK;
+    if (t == NULL || t->msg != um || msg->frames != msg->inl)
+        return sb__lmsg_hold(um);
+    t->edit = *msg;
+    t->edit.frames = t->edit.inl;
+    t->edit.peer = NULL;
+    for (uint32_t i = 0; i < t->edit.n; i++)
+        t->edit.inl[i].held = false; /* by the original */
+    um->msg = &t->edit;
+    um->state = SB__MSG_EDITED;
     return SB_OK;
 }
 
@@ -173,9 +195,11 @@ sb_err sb__out_init(lua_State *L, int idx, sb__out *out, char *err, size_t err_c
     idx = lua_absindex(L, idx);
     sb_msg_init(&out->local);
     out->msg = um != NULL ? um->msg : &out->local;
+    if (um != NULL && um->state != SB__MSG_DEAD)
+        return SB_OK;
     if (um != NULL) {
         snprintf(err, err_cap, "message used after its handler returned; use msg:keep()");
-        return um->state != SB__MSG_DEAD ? SB_OK : SB_EINVAL;
+        return SB_EINVAL;
     }
     if (lua_type(L, idx) == LUA_TTABLE)
         return from_table(L, idx, &out->local, err, err_cap);

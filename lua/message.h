@@ -7,10 +7,11 @@
 #define SB__MSG_MAGIC 0x534d5347u
 
 typedef enum sb__lmsg_state {
-    SB__MSG_DEAD,  /* its handler has returned */
-    SB__MSG_VIEW,  /* msg is the engine's, during the call only */
-    SB__MSG_OWNED, /* msg is ours, made by sb_msg_keep; ends with the handler */
-    SB__MSG_KEPT   /* ours, ends with the garbage collector */
+    SB__MSG_DEAD,   /* its handler has returned */
+    SB__MSG_VIEW,   /* msg is the engine's, during the call only */
+    SB__MSG_EDITED, /* msg is the task's: frames of the engine's message and new ones, during the run only */
+    SB__MSG_OWNED,  /* msg is ours, made by sb_msg_keep; ends with the handler */
+    SB__MSG_KEPT    /* ours, ends with the garbage collector */
 } sb__lmsg_state;
 
 /* The userdata; its user value is the peer object. */
@@ -44,6 +45,10 @@ void sb__lmsg_adopt(sb__lmsg *um, sb_msg *own);
 void sb__lmsg_release(sb__lmsg *um);
 /* The handler waits: a view becomes a copy of its own. SB_ENOMEM. */
 sb_err sb__lmsg_hold(sb__lmsg *um);
+
+/* Before an edit: what the task's message object shows becomes the task's own list of frames, and the message
+ * it came as stays. SB_ENOMEM. */
+sb_err sb__lmsg_edit(sb__lmsg *um, sb__task *t);
 
 /* NULL when the value is not a message. */
 sb__lmsg *sb__lmsg_test(lua_State *L, int idx);

@@ -59,6 +59,7 @@ struct sb__task {
     sb_msg *view;         /* the message as it came; the engine's until the first yield, then orig */
     sb_msg *orig;         /* a copy of its own since the first yield, else NULL */
     struct sb__lmsg *msg; /* the message object in hand; lives on the coroutine's stack */
+    sb_msg edit;          /* what it shows once it was edited */
     int fn;               /* registry reference of the function to call */
     sb_route_call *call;  /* the row it stands in, NULL: none */
     union {

@@ -13,8 +13,8 @@ import subprocess
 from harness import Failed, Proc, Result, Run, free_ports
 from works.broker import Broker
 
-BUDGET = {("send", 64): 330, ("receive", 64): 215, ("pass", 64): 460, ("route", 64): 520, ("choose", 64): 2350,
-          ("edit", 64): 5500}
+BUDGET = {("send", 64): 330, ("receive", 64): 210, ("pass", 64): 420, ("route", 64): 555, ("choose", 64): 2090,
+          ("edit", 64): 4030}
 COUNTS = 20000, 60000
 
 

@@ -120,6 +120,17 @@ void sb_route_hit(sb_route *route, size_t row)
     route->hits[row]++;
 }
 
+const sb_route_row *sb_route_decide(sb_route *route, const sb_msg *msg, size_t *row)
+{
+    int i = route->quick_n + route->ngroups > 0 ? sb_route_match(route, msg) : (int)route->all;
+
+    if (i < 0)
+        return NULL;
+    *row = (size_t)i;
+    route->hits[i]++;
+    return &route->rows[i];
+}
+
 uint64_t sb_route_hits(const sb_route *route, size_t row)
 {
     return row < route->n ? route->hits[row] : 0;

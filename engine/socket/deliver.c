@@ -24,13 +24,13 @@ void sb__fair_update(sb_peer *peer)
         sb_list_remove(&peer->waiting);
 }
 
-static bool has_consumer(const sb_socket *sock)
+static inline bool has_consumer(const sb_socket *sock)
 {
     return sock->route != NULL || (sock->handler != NULL && sock->handler->on_msg != NULL) ||
            sock->claim != NULL;
 }
 
-static bool blocked(const sb_socket *sock)
+static inline __attribute__((always_inline)) bool blocked(const sb_socket *sock)
 {
     return sock->stopped || sock->pattern_waits || sock->closing || !has_consumer(sock);
 }
@@ -52,7 +52,7 @@ static sb_err decide_claimed(sb_socket *sock, sb_peer *peer, sb_msg *msg)
     return SB_OK;
 }
 
-static sb_err decide(sb_socket *sock, sb_peer *peer, sb_msg *msg)
+static inline __attribute__((always_inline)) sb_err decide(sb_socket *sock, sb_peer *peer, sb_msg *msg)
 {
     if (sock->claim != NULL)
         return decide_claimed(sock, peer, msg);
@@ -88,7 +88,7 @@ static sb_err refuse(sb_socket *sock, sb_peer *peer, sb_err err)
 }
 
 /* SB_OK: done with the message. SB_EAGAIN: it has to wait, unchanged. */
-static sb_err dispatch(sb_socket *sock, sb_peer *peer, sb_msg *msg)
+static inline __attribute__((always_inline)) sb_err dispatch(sb_socket *sock, sb_peer *peer, sb_msg *msg)
 {
     const sb_pattern_impl *impl = sock->pattern->impl;
     sb_err err;

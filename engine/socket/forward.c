@@ -172,12 +172,10 @@ bool sb__route_calls(sb_route *route, const sb_route_call *call, const sb_msg *m
 sb_err sb__route_run(sb_socket *sock, sb_peer *peer, sb_msg *msg)
 {
     SB_TRACE(8);
-    int row = sb_route_match(sock->route, msg);
-    if (row >= 0) {
-        sb_route_hit(sock->route, (size_t)row);
-        match m = {sock->route, (size_t)row, sb_route_get(sock->route, (size_t)row)};
+    match m = {.route = sock->route};
+    m.r = sb_route_decide(sock->route, msg, &m.row);
+    if (m.r != NULL)
         return actions[m.r->action](sock, peer, msg, &m);
-    }
     sb_engine_dead_letter(sock->engine, sock, peer, msg, "no route", "", SB_DROP_NO_ROUTE);
     sb__abandon(sock, peer);
     return SB_OK;

@@ -128,3 +128,23 @@ test("a message that was kept stays, the others end with their turn", function()
   eq(kept[1], "5")
   pull:close()
 end)
+
+test("what was edited before a wait or a keep is there after it", function()
+  local to <close> = sb.push { bind = "tcp://127.0.0.1:*", sndhwm = 0 }
+  local seen, s <close> = {}, sb.pull { connect = to.last_endpoint }
+  s:on_message(function(msg) seen[#seen + 1] = table.concat(msg:frames(), "|") end)
+  local pull, push <close> = flow({}, 30)
+  local kept
+  pull:on_message(function(msg)
+    msg[1] = "x" .. msg[1]
+    msg:insert(1, "topic")
+    if msg:equals(2, "x10") then sb.sleep(0.01) end
+    if msg:equals(2, "x11") then kept = msg:keep() end
+    msg[2] = msg[2] .. "y"
+    to:send(msg)
+  end)
+  eventually(function() return #seen == 30 end, "all of them")
+  for i = 1, 30 do eq(seen[i], "topic|x" .. i .. "y") end
+  eq(table.concat(kept:frames(), "|"), "topic|x11y")
+  pull:close()
+end)
