@@ -15,6 +15,7 @@ gcc
 libc-ares-dev
 libc6-dev
 libcmocka-dev
+libczmq-dev
 libjeromq-java
 liblua5.4-dev
 libseccomp-dev

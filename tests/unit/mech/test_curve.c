@@ -254,10 +254,38 @@ static void test_boxes_open_on_the_other_side(void **state)
     pair_finish(&p);
 }
 
+/* Sealing has shorter ways for some lengths. */
+static void test_boxes_of_every_length_open(void **state)
+{
+    static char text[600];
+    static uint8_t box[700];
+    struct pair p;
+    sb__mech_frame frame;
+
+    (void)state;
+    pair_init(&p);
+    pair_marry(&p);
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)('a' + i % 26);
+    for (size_t n = 0; n < sizeof text; n++) {
+        sb__mech_frame whole = {.flags = SB__FRAME_MORE, .body = (uint8_t *)text, .len = n};
+
+        assert_true(p.client.impl->seal(&p.client, &whole, box));
+        assert_true(open_box(&p.server, box, n + OVERHEAD, &frame));
+        assert_int_equal(frame.flags, SB__FRAME_MORE);
+        assert_int_equal(frame.len, n);
+        assert_memory_equal(frame.body, text, n);
+        assert_true(p.client.impl->seal(&p.client, &whole, box));
+        box[n + OVERHEAD - 1] ^= 1;
+        assert_false(open_box(&p.server, box, n + OVERHEAD, &frame));
+    }
+    pair_finish(&p);
+}
+
 /* What is on the wire is crypto_box with the RFC's nonce: a peer of our own making opens it. */
 static void test_a_box_is_the_crypto_box_of_the_rfc(void **state)
 {
-    uint8_t hello_secret[32], box[256], text[64], nonce[24], s[128 + 16], welcome_nonce[24];
+    uint8_t hello_secret[32], box[256], text[128], nonce[24], s[128 + 16], welcome_nonce[24];
     sb_curve_pair c;
     struct pair p;
 
@@ -295,11 +323,16 @@ static void test_a_box_is_the_crypto_box_of_the_rfc(void **state)
     assert_int_equal(pair_give(&p, &p.server, p.initiate, 9 + 113 + 152), SB__MECH_ASK);
     assert_int_equal(p.server.impl->accept(&p.server, &p.out), SB__MECH_DONE);
     /* and a message */
-    size_t len = seal(&p.server, SB__FRAME_MORE, "hello", box);
-    memcpy(nonce, "CurveZMQMESSAGES", 16);
-    memcpy(nonce + 16, box + 8, 8);
-    assert_int_equal(crypto_box_open_easy(text, box + 16, len - 16, nonce, s, c.secret_key), 0);
-    assert_memory_equal(text, "\1hello", 6);
+    static const char *const texts[] = {
+        "hello", "a text that takes more than one block, and less than four of them"};
+    for (int i = 0; i < 2; i++) {
+        size_t len = seal(&p.server, SB__FRAME_MORE, texts[i], box);
+        memcpy(nonce, "CurveZMQMESSAGES", 16);
+        memcpy(nonce + 16, box + 8, 8);
+        assert_int_equal(crypto_box_open_easy(text, box + 16, len - 16, nonce, s, c.secret_key), 0);
+        assert_int_equal(text[0], 1);
+        assert_memory_equal(text + 1, texts[i], strlen(texts[i]));
+    }
     pair_finish(&p);
 }
 
@@ -391,6 +424,7 @@ int main(void)
         cmocka_unit_test(test_degenerate_and_reflected_keys_are_refused),
         cmocka_unit_test(test_an_initiate_numbered_as_its_hello_is_refused),
         cmocka_unit_test(test_boxes_open_on_the_other_side),
+        cmocka_unit_test(test_boxes_of_every_length_open),
         cmocka_unit_test(test_a_box_is_the_crypto_box_of_the_rfc),
         cmocka_unit_test(test_a_flipped_octet_of_a_box_is_refused_and_does_not_move_the_number),
         cmocka_unit_test(test_replayed_reordered_and_reflected_boxes_are_refused),
