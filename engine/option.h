@@ -90,6 +90,8 @@ typedef enum sb_opt {
     SB_OPT_BALANCE, /* an sb_balance */
     SB_OPT_BALANCE_KEY,
     SB_OPT_WEIGHT,
+    SB_OPT_REQ_DEADLINE,
+    SB_OPT_REQ_RESEND,
     SB_OPT_ALLOW_NULL = 1200, /* security and limits */
     SB_OPT_AUTH_TIMEOUT,
     SB_OPT_CURVE_KEYFILE,

@@ -77,6 +77,8 @@ local sb = {}
 ---@field mechanism? integer security mechanism in use: 0 is NULL (default 0)
 ---@field probe_router? boolean send an empty message to every new peer (default false)
 ---@field req_correlate? boolean number requests and match replies (default false)
+---@field req_deadline? sb.Time a request without answer for so long is over, 0: never (default 0)
+---@field req_resend? sb.Time a request without answer for so long goes to the next peer too, 0: never; numbers requests (default 0)
 ---@field req_relaxed? boolean allow a request while one is open (default false)
 ---@field conflate? boolean keep only the last message (default false)
 ---@field router_handover? boolean a new peer takes over a routing id in use (default false)

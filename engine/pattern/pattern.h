@@ -22,6 +22,8 @@ typedef struct sb__pattern_host {
     /* Whether a message passes a filter of kind ASK; such a filter is not needed any more. */
     bool (*ask)(sb_pattern *pat, sb_peer *peer, const sb_filter *filter, const sb_msg *msg);
     void (*filter_gone)(sb_pattern *pat, const sb_filter *filter);
+    /* impl->alarm shall be called at this time (ns), once; UINT64_MAX: not any more. */
+    void (*set_alarm)(sb_pattern *pat, uint64_t at);
     /* peer->out_full changed. */
     void (*congestion)(sb_pattern *pat, sb_peer *peer);
     /* The time (ns), for a message that begins to wait in a stage; the socket sees to its expiry. */
@@ -78,6 +80,8 @@ typedef struct sb_pattern_impl {
     sb_err (*subscribed)(sb_pattern *pat, sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
     /* SUB and XSUB: the application subscribes. */
     sb_err (*subscribe)(sb_pattern *pat, const uint8_t *topic, size_t len, bool subscribe);
+    /* The time that set_alarm asked for has come. */
+    void (*alarm)(sb_pattern *pat, uint64_t now);
     /* An option changed (peer queues' limits are the socket's business). */
     void (*option)(sb_pattern *pat, sb_opt opt);
     uint64_t (*subscriptions)(const sb_pattern *pat); /* distinct topics held now */
@@ -98,6 +102,7 @@ typedef struct sb__pattern_options {
     const uint8_t *connect_routing_id; /* for the next connected peer of a ROUTER */
     size_t connect_routing_id_len;
     sb_on_full on_full;
+    uint64_t req_deadline, req_resend; /* ns, 0 = never */
     sb_balance balance;
     uint32_t balance_key; /* frame, from 1 */
     sb__stage_rules stage;

@@ -106,6 +106,7 @@ struct sb_socket {
     uint32_t nsubscriptions;
     sb_list crowded;     /* peers whose congestion changed */
     sb__task congestion; /* tells so at the end of the turn */
+    sb_timer alarm;      /* the pattern's */
     sb_timer expiry;     /* next look at the stages */
     sb__queue events;    /* messages that no peer sent (XPUB's subscriptions) */
     sb__task pump;

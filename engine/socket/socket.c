@@ -41,6 +41,22 @@ static void host_dropped(sb_pattern *pat, sb_peer *peer, sb_drop why)
         sb_socket_count_drop(pat->socket, why);
 }
 
+static void on_alarm(sb_timer *timer)
+{
+    sb_socket *sock = SB_LIST_ENTRY(timer, sb_socket, alarm);
+    if (!sock->closing)
+        sock->pattern->impl->alarm(sock->pattern, sb_engine_now(sock->engine));
+}
+
+static void host_set_alarm(sb_pattern *pat, uint64_t at)
+{
+    sb_socket *sock = pat->socket;
+    if (at == UINT64_MAX)
+        sb_timer_stop(sock->engine->loop, &sock->alarm);
+    else
+        sb_timer_start(sock->engine->loop, &sock->alarm, at);
+}
+
 static bool host_ask(sb_pattern *pat, sb_peer *peer, const sb_filter *filter, const sb_msg *msg)
 {
     sb_socket *sock = pat->socket;
@@ -70,6 +86,7 @@ static const sb__pattern_host pattern_host = {
     .readable = host_readable,
     .event = host_event,
     .dropped = host_dropped,
+    .set_alarm = host_set_alarm,
     .ask = host_ask,
     .filter_gone = host_filter_gone,
     .congestion = host_congestion,
@@ -103,6 +120,7 @@ static void free_resources(sb_socket *sock)
 {
     sb_engine *engine = sock->engine;
     sb_timer_stop(engine->loop, &sock->linger);
+    sb_timer_stop(engine->loop, &sock->alarm);
     sb__subscriptions_finish(sock);
     sb__held_forget_target(sock);
     sb__task_cancel(&sock->finish);
@@ -270,6 +288,7 @@ static void init_lists(sb_socket *sock)
     sb_list_node_init(&sock->node);
     sb__task_init(&sock->finish, finish_run);
     sb_timer_init(&sock->linger, on_linger);
+    sb_timer_init(&sock->alarm, on_alarm);
     sb__deliver_init(sock);
     sb__overload_init(sock);
 }

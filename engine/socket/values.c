@@ -49,6 +49,8 @@ static void publish(sb_socket *sock)
     p->stage.ttl = (uint64_t)sb__opt(sock, SB_OPT_MESSAGE_TTL) * SB_NS_PER_MS;
     p->stage.key = p->conflate ? SB__STAGE_ONE : (uint32_t)sb__opt(sock, SB_OPT_CONFLATE_KEY);
     p->stage.prefix = (uint32_t)sb__opt(sock, SB_OPT_CONFLATE_PREFIX);
+    p->req_deadline = (uint64_t)sb__opt(sock, SB_OPT_REQ_DEADLINE) * SB_NS_PER_MS;
+    p->req_resend = (uint64_t)sb__opt(sock, SB_OPT_REQ_RESEND) * SB_NS_PER_MS;
     p->balance = (sb_balance)sb__opt(sock, SB_OPT_BALANCE);
     p->balance_key = (uint32_t)sb__opt(sock, SB_OPT_BALANCE_KEY);
     p->retain.last = (uint32_t)sb__opt(sock, SB_OPT_RETAIN_LAST);

@@ -18,7 +18,7 @@ typedef struct rig {
     sb__pattern_options options;
     int writable, readable, events, dropped[SB_DROP_COUNT];
     int congested; /* peers that are */
-    uint64_t now;
+    uint64_t now, alarm;
     char event[NOTES][NOTES];
 } rig;
 
@@ -62,6 +62,11 @@ static inline uint64_t host_stamp(sb_pattern *pat)
     return ((rig *)pat->socket)->now;
 }
 
+static inline void host_set_alarm(sb_pattern *pat, uint64_t at)
+{
+    ((rig *)pat->socket)->alarm = at;
+}
+
 static inline void link_output(sb_peer *peer)
 {
     ((fake *)peer)->outputs++;
@@ -88,7 +93,7 @@ static inline void link_end(sb_peer *peer)
 static inline void rig_init(rig *r, sb_type type, const sb__pattern_options *options)
 {
     static const sb__pattern_host host = {host_writable, host_readable, host_event, host_dropped,
-        .congestion = host_congestion, .stamp = host_stamp};
+        .congestion = host_congestion, .stamp = host_stamp, .set_alarm = host_set_alarm};
     *r = (rig){0};
     if (options != NULL)
         r->options = *options;
