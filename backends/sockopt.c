@@ -54,6 +54,8 @@ static void set_options(int fd, sa_family_t family, const sb_sockopts *opts)
         set_int(fd, SOL_SOCKET, SO_RCVBUF, opts->rcvbuf);
     if (opts->priority > 0)
         set_int(fd, SOL_SOCKET, SO_PRIORITY, opts->priority);
+    if (opts->busy_poll > 0)
+        set_int(fd, SOL_SOCKET, SO_BUSY_POLL, opts->busy_poll);
     if (opts->bind_device != NULL)
         (void)setsockopt(
             fd, SOL_SOCKET, SO_BINDTODEVICE, opts->bind_device, (socklen_t)strlen(opts->bind_device));

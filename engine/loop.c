@@ -368,6 +368,21 @@ void sb_stream_close(sb_stream *st)
         st->impl->close(st);
 }
 
+sb_err sb_stream_shutdown(sb_stream *st)
+{
+    if (st->impl->shutdown != NULL)
+        return st->impl->shutdown(st);
+    int fd = sb_stream_fd(st);
+    if (fd < 0)
+        return SB_ENOTSUP;
+    return shutdown(fd, SHUT_WR) == 0 ? SB_OK : SB_ECLOSED;
+}
+
+const char *sb_stream_property(const sb_stream *st, const char *name)
+{
+    return st->impl->property != NULL ? st->impl->property(st, name) : NULL;
+}
+
 int sb_stream_fd(const sb_stream *st)
 {
     return st->impl->fd != NULL ? st->impl->fd(st) : -1;

@@ -50,6 +50,7 @@ typedef struct sb_sockopts {
     int sndbuf, rcvbuf; /* bytes, -1 = kernel's */
     int tos;            /* IP_TOS / IPV6_TCLASS, 0 = none */
     int priority;       /* SO_PRIORITY, 0 = none */
+    int busy_poll;      /* SO_BUSY_POLL, microseconds, 0 = none */
     int keepalive, keepalive_idle, keepalive_cnt,
         keepalive_intvl;     /* -1 = kernel's; idle and intvl in seconds */
     int maxrt_ms;            /* TCP_USER_TIMEOUT, 0 = kernel's */
@@ -223,6 +224,13 @@ sb_err sb_stream_write(sb_stream *st, const struct iovec *iov, size_t n);
 /* Idempotent, never blocks. Pending I/O is cancelled; on_closed comes once, later. NULL is allowed. */
 void sb_stream_close(sb_stream *st);
 
+/* Ends our side in order: nothing is written any more, what the peer still sends is read. Not while a write
+ * is in flight. SB_ENOTSUP where a stream has no such end, SB_ECLOSED when it broke. */
+sb_err sb_stream_shutdown(sb_stream *st);
+/* What a stream knows beyond octets, one line of text, valid until on_closed: "error" (why it ended, better
+ * than its code can say), "tls_subject", "ws_origin" and so on (docs/transports.md). NULL: nothing. */
+const char *sb_stream_property(const sb_stream *st, const char *name);
+
 /* The descriptor, or -1 (fake and host streams). For getpeername and socket options only. */
 int sb_stream_fd(const sb_stream *st);
 /* Address of the other end; SB_ENOTSUP where there is none. */
@@ -262,6 +270,8 @@ typedef struct sb_stream_impl {
     int (*fd)(const sb_stream *st);                                    /* NULL: -1 */
     sb_err (*peer_addr)(const sb_stream *st, sb_addr *out);            /* NULL: from fd, else SB_ENOTSUP */
     sb_err (*local_addr)(const sb_stream *st, sb_addr *out);           /* NULL: from fd, else SB_ENOTSUP */
+    sb_err (*shutdown)(sb_stream *st);                                 /* NULL: of fd, else SB_ENOTSUP */
+    const char *(*property)(const sb_stream *st, const char *name);    /* NULL: it has none */
 } sb_stream_impl;
 
 typedef struct sb_listener_impl {

@@ -115,6 +115,7 @@ typedef enum sb_session_cause {
     SB_CAUSE_REFUSED,       /* the owner refused (on_ready) */
     SB_CAUSE_AUTH,          /* name, password or key was not let in (here, or by the peer: its status) */
     SB_CAUSE_CRYPTO,        /* a box, nonce, cookie or vouch that is not authentic */
+    SB_CAUSE_TRANSPORT,     /* TLS, WebSocket or proxy handshake: the session never began */
     SB_CAUSE_COUNT
 } sb_session_cause;
 const char *sb_session_cause_name(sb_session_cause cause); /* "greeting", "peer_type", ... */

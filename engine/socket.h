@@ -51,7 +51,8 @@ sb_err sb_socket_get_bytes(const sb_socket *sock, sb_opt opt, void *value, size_
  * with a text that says what would be right. */
 sb_err sb_socket_set_text(sb_socket *sock, const char *setting, char *err, size_t err_cap);
 
-/* Binds or connects; endpoints "tcp://", "ipc://", "inproc://". bind resolves numeric addresses, "*" and
+/* Binds or connects; endpoints "tcp://", "ipc://", "inproc://", "ws://", "wss://",
+ * "vsock://" (docs/transports.md). bind resolves numeric addresses, "*" and
  * interface names at once; connect resolves host names on the loop. Any number and mixture per socket. err
  * gets one line. */
 sb_err sb_socket_bind(sb_socket *sock, const char *endpoint, char *err, size_t err_cap);
@@ -65,6 +66,15 @@ sb_err sb_socket_adopt(sb_socket *sock, const char *endpoint, int fd);
  * handshake. */
 sb_err sb_socket_connect_peer(
     sb_socket *sock, const char *endpoint, sb_peer **peer, char *err, size_t err_cap);
+/* Takes over a connection that exists already: a descriptor, or a stream of the host's own (sb_stream_impl:
+ * one it decrypted, one it took out of another protocol). `endpoint` says what it is: "tcp://HOST:PORT",
+ * "ipc://NAME", or "ws://HOST:PORT/PATH" for one on which the WebSocket handshake is still to come.
+ * `accepted`: the other end called us. It is the socket's from this call on, also when the call fails and
+ * closes it; it is not connected anew when it ends. SB_EINVAL, SB_EREFUSED (max_peers), SB_ENOMEM. */
+sb_err sb_socket_adopt_fd(
+    sb_socket *sock, int fd, const char *endpoint, bool accepted, char *err, size_t err_cap);
+sb_err sb_socket_adopt_stream(
+    sb_socket *sock, sb_stream *st, const char *endpoint, bool accepted, char *err, size_t err_cap);
 /* By the string given to bind/connect, or by the resolved one (last_endpoint). SB_ENOENT. */
 sb_err sb_socket_unbind(sb_socket *sock, const char *endpoint);
 sb_err sb_socket_disconnect(sb_socket *sock, const char *endpoint);
@@ -156,6 +166,9 @@ const void *sb_peer_routing_id(const sb_peer *peer, size_t *len);
 /* The same of SERVER's and PEER's peers as a number, for sb_msg_set_routing_id; 0 for others. */
 uint32_t sb_peer_number(const sb_peer *peer);
 const char *sb_peer_user_id(const sb_peer *peer); /* "" when nobody was asked about it */
+/* What its connection's stream knows (sb_stream_property): "tls_subject", "ws_origin". NULL: nothing, or it
+ * is gone. */
+const char *sb_peer_property(const sb_peer *peer, const char *name);
 
 /* Why messages were not delivered. */
 typedef enum sb_drop {

@@ -47,6 +47,19 @@ static void fill_info(lua_State *L, const sb_peer_info *info)
     lua_setfield(L, -2, "metadata");
 }
 
+/* What the stream knows, where it is more than a stream. */
+static const char *const properties[] = {
+    "ws_protocol", "ws_origin", "tls_version", "tls_cipher", "tls_subject", NULL};
+
+static void set_stream_properties(lua_State *L, const sb_peer *peer)
+{
+    for (const char *const *name = properties; *name != NULL; name++) {
+        const char *value = sb_peer_property(peer, *name);
+        if (value != NULL)
+            set_string(L, *name, value);
+    }
+}
+
 static void push_facts(lua_State *L, sb__lsock *ls, sb_peer *peer)
 {
     size_t len;
@@ -55,6 +68,7 @@ static void push_facts(lua_State *L, sb__lsock *ls, sb_peer *peer)
     lua_setfield(L, -2, "id");
     set_string(L, "address", sb_peer_address(peer));
     set_string(L, "user_id", sb_peer_user_id(peer));
+    set_stream_properties(L, peer);
     const char *routing_id = sb_peer_routing_id(peer, &len);
     if (ls->type == SB_SERVER || ls->type == SB_PEER)
         lua_pushinteger(L, sb_peer_number(peer));

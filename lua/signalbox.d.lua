@@ -34,7 +34,7 @@ local sb = {}
 ---Options of the constructors' table; names and defaults are libzmq's.
 ---@class sb.SocketOptions
 ---@field name? string unique in the engine; used in logs and metrics
----@field bind? string|string[] endpoints: "tcp://*:5555", "ipc:///run/x", "inproc://name"
+---@field bind? string|string[] endpoints: "tcp://*:5555", "ipc:///run/x", "inproc://name", "ws://*:80/path"
 ---@field connect? string|string[]
 ---@field join? string|string[] DISH: groups
 ---@field hops? integer ROUTERs before this socket whose ids stand before the body; set by route and pipe
@@ -96,6 +96,20 @@ local sb = {}
 ---@field xpub_verboser? boolean pass duplicate subscriptions and unsubscriptions up (default false)
 ---@field connect_timeout? sb.Time limit of a connect, 0: the kernel's (default 0)
 ---@field tcp_maxrt? sb.Time TCP_USER_TIMEOUT, 0: the kernel's (default 0)
+---@field socks_proxy? string HOST:PORT of a SOCKS5 proxy for the next connects, empty: none
+---@field socks_username? string for the SOCKS5 proxy
+---@field socks_password? string for the SOCKS5 proxy
+---@field use_fd? integer a listening (bind) or connected (connect) stream descriptor; the next bind or connect owns it (default -1)
+---@field wss_key_pem? string private key of wss_cert_pem, PEM text
+---@field wss_cert_pem? string our certificate and its chain, PEM text; connecting sockets may have none
+---@field wss_trust_pem? string certificates we trust, PEM text; a binding socket that has some asks clients for theirs
+---@field wss_hostname? string name the server's certificate must have, empty: the endpoint's host
+---@field wss_trust_system? boolean trust whom the system trusts, too (default false)
+---@field wss_key_file? string file to read wss_key_pem from
+---@field wss_cert_file? string file to read wss_cert_pem from
+---@field wss_trust_file? string file to read wss_trust_pem from
+---@field priority? integer SO_PRIORITY, 0: the kernel's (default 0)
+---@field busy_poll? integer SO_BUSY_POLL, microseconds, 0: the kernel's (default 0)
 ---@field bindtodevice? string SO_BINDTODEVICE
 ---@field multicast_hops? integer routers a multicast datagram may pass (default 1)
 ---@field multicast_maxtpdu? integer octets of a multicast datagram at most; larger ones are dropped (default 1500)
@@ -338,6 +352,11 @@ function Message:frames() end
 ---@field metadata table<string, string> properties of its handshake, and over them those of whoever let it in
 ---@field socket sb.Socket
 ---@field connected boolean
+---@field ws_protocol? string WebSocket: the subprotocol, "ZWS2.0/NULL"
+---@field ws_origin? string WebSocket: where a browser's page came from
+---@field tls_version? string TLS: "TLSv1.3"
+---@field tls_cipher? string
+---@field tls_subject? string TLS: whom its verified certificate names, "CN=client"
 local Peer = {}
 ---To this peer; sockets that address their peers only: ROUTER, SERVER, PEER, STREAM. Does not wait.
 ---@param msg sb.Sendable

@@ -20,8 +20,10 @@ libjeromq-java
 liblua5.4-dev
 libseccomp-dev
 libsodium-dev
+libssl-dev
 liburing-dev
 libuv1-dev
+libwslay-dev
 libzmq3-dev
 lua-cjson-dev
 make

@@ -60,4 +60,5 @@ static const char *const causes[SB_CAUSE_COUNT] = {
     [SB_CAUSE_REFUSED] = "refused",
     [SB_CAUSE_AUTH] = "auth",
     [SB_CAUSE_CRYPTO] = "crypto",
+    [SB_CAUSE_TRANSPORT] = "transport",
 };

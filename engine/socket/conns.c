@@ -28,7 +28,7 @@ void sb__conn_tell_end(sb_socket *sock, const sb__binding *b, sb__conn *conn, co
 void sb__conn_end_for(sb__conn *conn, sb_socket *sock)
 {
     bool sent = conn->peer != NULL && conn->peer->ready && conn->peer->out.msgs == 0;
-    if (sent && !sock->engine->aborting)
+    if (sent && !sock->engine->hub.aborting)
         sb__conn_shutdown(conn);
     else
         sb__conn_close(conn, SB_ECLOSED, "the socket closed");

@@ -67,7 +67,7 @@ void sb_engine_destroy(sb_engine *engine)
 {
     if (engine == NULL)
         return;
-    engine->aborting = true;
+    engine->hub.aborting = true;
     abort_sockets(engine);
     sb_timer_stop(engine->loop, &engine->drain_timer);
     for (int i = 0; i < DESTROY_STEPS && !all_gone(engine); i++) {

@@ -139,12 +139,17 @@ static void attempt_closed(sb_stream *st)
     free_if_done(d);
 }
 
+static const sb_stream_events attempt_events;
+
 static void take_over(dialer *d, sb_stream *st)
 {
     sb_session_config cfg;
     sb__session_config(d->base.socket, false, &cfg);
-    if (sb__conn_create(hub_of(d), st, &cfg, d->peer, &dialer_conns, d, &d->conn) != SB_OK) {
+    if (sb__layers_wrap(d->base.layers, hub_of(d), &cfg, &st) != SB_OK ||
+        sb__conn_create(hub_of(d), st, &cfg, d->peer, &dialer_conns, d, &d->conn) != SB_OK) {
         d->conn = NULL;
+        st->data = d;
+        st->events = &attempt_events;
         sb_stream_close(st);
         retry(d, SB_ENOMEM, false);
         return;
@@ -153,6 +158,15 @@ static void take_over(dialer *d, sb_stream *st)
     d->conn->address = strdup(d->base.resolved);
     sb__event_conn(d->base.socket, SB_EVENT_CONNECTED, &d->base, d->conn, SB_OK, "");
     sb__conn_start(d->conn);
+}
+
+/* A host may have several addresses, of which some answer. */
+static void attempt_failed(dialer *d, sb_err err)
+{
+    if (!d->base.closing && d->next_addr < d->naddrs)
+        dial(d);
+    else
+        retry(d, err, false);
 }
 
 static void on_connected(sb_stream *st, sb_err err)
@@ -165,20 +179,18 @@ static void on_connected(sb_stream *st, sb_err err)
         return;
     }
     sb_stream_close(st);
-    if (!d->base.closing && d->next_addr < d->naddrs)
-        dial(d);
-    else
-        retry(d, err, false);
+    attempt_failed(d, err);
 }
 
 static const sb_stream_events attempt_events = {.on_connected = on_connected, .on_closed = attempt_closed};
 
+/* What the proxy connects to is its business: then the endpoint stays as it was given. */
 static void set_resolved(dialer *d, const sb_addr *addr)
 {
-    char text[256];
-    sb__endpoint_format(addr, text, sizeof text);
+    char text[512];
+    sb__endpoint_resolved(&d->base.endpoint, addr, text, sizeof text);
     free(d->base.resolved);
-    d->base.resolved = strdup(text);
+    d->base.resolved = strdup(sb__layers_proxy(d->base.layers) != NULL ? d->base.given : text);
 }
 
 static void start_timeout(dialer *d)
@@ -202,7 +214,7 @@ static void dial(dialer *d)
     sb_err err = sb_loop_connect(hub_of(d)->loop, addr, &opts, &attempt_events, d, &d->connecting);
     if (err != SB_OK) {
         d->connecting = NULL;
-        retry(d, err, false);
+        attempt_failed(d, err);
         return;
     }
     d->open++;
@@ -226,49 +238,47 @@ static void on_lookup(sb_lookup *lk, sb_err err, const sb_addr *addrs, size_t n)
     dial(d);
 }
 
-static void adopt(dialer *d, int fd)
+/* A connected descriptor instead of an attempt; on success it is ours. */
+static sb_err adopt(dialer *d, int fd)
 {
     sb_stream *st;
     sb_err err = sb_loop_adopt_stream(hub_of(d)->loop, fd, &attempt_events, d, &st);
-    if (err != SB_OK) {
-        close(fd);
-        retry(d, err, false);
-        return;
-    }
+    if (err != SB_OK)
+        return err;
     free(d->base.resolved);
     d->base.resolved = strdup(d->base.given);
     d->open++;
     hub_of(d)->handles++;
     take_over(d, st);
+    return SB_OK;
 }
 
 /* The host may have a way of its own to get there. */
 static bool begin_at_host(dialer *d)
 {
     sb_host *host = d->base.socket->engine->host;
+    sb_err err = SB_EHOSTUNREACH;
     int fd =
         host != NULL && host->connect_fd != NULL ? host->connect_fd(host, d->base.given) : SB_HOST_NOT_MINE;
-    if (fd == SB_HOST_LATER)
-        retry(d, SB_EHOSTUNREACH, false);
-    else if (fd >= 0)
-        adopt(d, fd);
+    if (fd >= 0 && (err = adopt(d, fd)) != SB_OK)
+        close(fd);
+    if (fd == SB_HOST_LATER || (fd >= 0 && err != SB_OK))
+        retry(d, err, false);
     return fd != SB_HOST_NOT_MINE;
 }
 
 /* A name is looked up anew for every round of attempts: addresses change. */
 static void begin(dialer *d)
 {
-    const sb__endpoint *ep = &d->base.endpoint;
+    const sb__endpoint *ep = sb__layers_proxy(d->base.layers);
     bool ipv6 = sb__opt(d->base.socket, SB_OPT_IPV6);
+    if (ep == NULL)
+        ep = &d->base.endpoint;
     d->next_addr = 0;
     d->naddrs = 1;
-    sb_err err = SB_OK;
     if (begin_at_host(d))
         return;
-    if (ep->kind == SB__ENDPOINT_IPC)
-        err = sb__endpoint_unix(ep, &d->addrs[0]);
-    else
-        err = sb__endpoint_local(ep->host, false, ep->port, ipv6, &d->addrs[0]);
+    sb_err err = sb__endpoint_addr(ep, ipv6, &d->addrs[0]);
     if (err == SB_OK) {
         dial(d);
         return;
@@ -286,9 +296,9 @@ static void on_timer(sb_timer *timer)
         begin(d);
         return;
     }
-    sb_stream_close(d->connecting); /* connect_timeout */
+    sb_stream_close(d->connecting); /* connect_timeout, of each address */
     d->connecting = NULL;
-    retry(d, SB_ETIMEDOUT, false);
+    attempt_failed(d, SB_ETIMEDOUT);
 }
 
 /* ---- the binding ---- */
@@ -323,35 +333,45 @@ static void close_binding(sb__binding *b)
 
 static const sb__binding_impl dialer_impl = {.close = close_binding, .quiesce = quiesce};
 
-static sb_err fail(dialer *d, sb_err code, char *err, size_t cap)
+static sb_err fail(dialer *d, sb_err code, const char *why, char *err, size_t cap)
 {
     if (err != NULL && cap > 0)
-        snprintf(err, cap, "cannot connect %s: %s", d->base.given, sb_strerror(code));
+        snprintf(err, cap, "cannot connect %s: %s", d->base.given, why);
+    drop_peer(d);
     sb__binding_free(&d->base);
     free(d);
     return code;
 }
 
+static bool is_pattern(const sb__endpoint *ep)
+{
+    return ep->any_host || ep->any_path || ep->any_port;
+}
+
 sb_err sb__dialer_create(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap)
 {
+    char why[256] = "";
     dialer *d = calloc(1, sizeof *d);
     if (d == NULL)
         return SB_ENOMEM;
     sb__binding_init(&d->base, &dialer_impl, sock, ep, given, false);
-    if (ep->any_host || ep->any_path || (ep->kind == SB__ENDPOINT_TCP && ep->any_port))
-        return fail(d, SB_EINVAL, err, cap);
     d->lookup.on_done = on_lookup;
     sb_timer_init(&d->timer, on_timer);
-    sb_err code = sb__peer_add(sock, &d->peer);
+    sb_err code =
+        is_pattern(ep) ? SB_EINVAL : sb__layers_create(sock, ep, false, why, sizeof why, &d->base.layers);
+    if (code == SB_OK)
+        code = sb__peer_add(sock, &d->peer);
     if (code != SB_OK)
-        return fail(d, code, err, cap);
+        return fail(d, code, why[0] != '\0' ? why : sb_strerror(code), err, cap);
     d->peer->link = &sb__conn_link;
     d->peer->place = sb_hash(given, strlen(given), 0);
     d->peer->dialed = true;
-    if (!sb__opt(sock, SB_OPT_IMMEDIATE) && (code = sb__peer_attach(d->peer)) != SB_OK) {
-        drop_peer(d);
-        return fail(d, code, err, cap);
-    }
-    begin(d);
+    if (!sb__opt(sock, SB_OPT_IMMEDIATE) && (code = sb__peer_attach(d->peer)) != SB_OK)
+        return fail(d, code, sb_strerror(code), err, cap);
+    int fd = sb__take_fd(sock);
+    if (fd < 0)
+        begin(d);
+    else if ((code = adopt(d, fd)) != SB_OK)
+        return fail(d, code, "use_fd is no connected stream", err, cap);
     return SB_OK;
 }

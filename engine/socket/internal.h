@@ -23,7 +23,6 @@ struct sb_engine {
     uint32_t nsockets;
     sb_socket *dead_letter;
     sb__budget budget; /* what all peers' queues hold */
-    bool aborting;     /* destroy: nobody waits for peers any more */
     sb_list shells;    /* closed sockets that route rows still name */
     sb_authenticator *authenticator;
     sb_map questions; /* peers that wait to be let in, by number (auth.c) */
@@ -53,12 +52,16 @@ typedef struct sb__binding_impl {
     void (*quiesce)(sb__binding *b);
 } sb__binding_impl;
 
+/* What lies between the connections of a binding and their streams (layers.c). NULL: nothing. */
+typedef struct sb__layers sb__layers;
+
 struct sb__binding {
     const sb__binding_impl *impl;
     sb_list_node node; /* of the socket's list */
     sb_socket *socket;
     sb__endpoint endpoint;
     char *given, *resolved; /* as in bind()/connect(), and as it really is */
+    sb__layers *layers;
     bool bind;
     bool closing;
     bool leaving; /* unbind or disconnect was asked; done at the turn's end */
@@ -74,7 +77,7 @@ typedef struct sb__gate {
 } sb__gate;
 
 /* Every option's value; numbers by row of the table, strings apart. */
-#define SB__OPTIONS 128
+#define SB__OPTIONS 160
 typedef struct sb__blob {
     uint8_t *data;
     size_t len;
@@ -135,6 +138,7 @@ struct sb_socket {
 int64_t sb__opt(const sb_socket *sock, sb_opt opt);
 const sb__blob *sb__opt_bytes(const sb_socket *sock, sb_opt opt);
 void sb__opt_clear(sb_socket *sock, sb_opt opt); /* a string option */
+int sb__take_fd(sb_socket *sock);                /* use_fd, which serves once; -1: unset */
 void sb__options_init(sb_socket *sock);
 void sb__options_finish(sb_socket *sock);
 void sb__session_config(const sb_socket *sock, bool accepted, sb_session_config *out);
@@ -245,6 +249,10 @@ void sb__event_conn(sb_socket *sock, sb_event_kind kind, const sb__binding *b, c
 
 /* listener.c, dialer.c, inproc.c: one way to reach peers each */
 sb_err sb__listener_create(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
+/* A stream that is connected already; the endpoint says what it is. On failure it is closed. */
+sb_err sb__listener_adopt(sb_socket *sock, const sb__endpoint *ep, const char *given, sb_stream *st,
+    bool accepted, char *err, size_t cap);
+void sb__stream_refuse(sb__hub *hub, sb_stream *st); /* closes one that nobody owns */
 sb_err sb__dialer_create(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
 bool sb__inproc_bound(sb_engine *engine, const char *name);
 sb_err sb__inproc_bind(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
@@ -258,7 +266,21 @@ void sb__conn_end_for(sb__conn *conn, sb_socket *sock);
 void sb__conn_quiesce_for(sb__conn *conn, sb_socket *sock);
 void sb__conn_all_sent(sb_peer *peer); /* the drained slot */
 
+/* layers.c: the filters (TLS, WebSocket, SOCKS5) of a binding's connections, out of its endpoint and options.
+ * *out is NULL where there are none. Errors have one line in err. */
+sb_err sb__layers_create(
+    const sb_socket *sock, const sb__endpoint *ep, bool bind, char *err, size_t cap, sb__layers **out);
+void sb__layers_free(sb__layers *layers); /* NULL is allowed */
+/* Puts them on a stream: *st becomes the topmost. On failure *st is what must be closed. */
+sb_err sb__layers_wrap(
+    const sb__layers *layers, sb__hub *hub, const sb_session_config *session, sb_stream **st);
+/* The proxy to dial instead of the endpoint itself; NULL: none. */
+const sb__endpoint *sb__layers_proxy(const sb__layers *layers);
+
 /* socket.c */
+/* Whether the socket may bind or connect this endpoint now, and what it says. */
+sb_err sb__reach_check(
+    sb_socket *sock, const char *endpoint, bool bind, sb__endpoint *ep, char *err, size_t cap);
 void sb__binding_init(sb__binding *b, const sb__binding_impl *impl, sb_socket *sock, const sb__endpoint *ep,
     const char *given, bool bind);
 void sb__binding_free(sb__binding *b);  /* out of the socket's list; memory of the binding is the caller's */

@@ -14,6 +14,7 @@ typedef struct listener {
     sb_listener *ln; /* NULL once closed */
     bool accepting;
     bool made_path; /* the path of an ipc endpoint is ours to remove */
+    bool adopted;   /* never listened: there is one connection, and the binding ends with it */
     sb_list conns;
     uint32_t open; /* connections whose stream is not closed yet */
 } listener;
@@ -66,6 +67,7 @@ static void conn_closed(sb__conn *conn)
     l->base.socket->engine->hub.peers--;
     sb__gate_leave(l->base.socket, conn);
     l->open--;
+    l->base.closing = l->base.closing || l->adopted;
     free_if_done(l);
 }
 
@@ -90,13 +92,17 @@ static void refused_closed(sb_stream *st)
 
 static const sb_stream_events refused_events = {.on_closed = refused_closed};
 
-static void refuse(listener *l, sb_stream *st, const char *why)
+void sb__stream_refuse(sb__hub *hub, sb_stream *st)
 {
-    sb__hub *hub = &l->base.socket->engine->hub;
     st->data = hub;
     st->events = &refused_events;
     hub->handles++;
     sb_stream_close(st);
+}
+
+static void refuse(listener *l, sb_stream *st, const char *why)
+{
+    sb__stream_refuse(&l->base.socket->engine->hub, st);
     sb__event_conn(l->base.socket, SB_EVENT_PEER_REFUSED, &l->base, NULL, SB_EREFUSED, why);
 }
 
@@ -109,18 +115,21 @@ static char *address_of(const sb_stream *st)
     return strdup(text);
 }
 
-/* `address` is the connection's from now on. */
-static void take(listener *l, sb_stream *st, char *address)
+/* The connection of a stream that came in or was given; `address` is its from now on. On failure *st is what
+ * must be closed. */
+static sb_err take(listener *l, sb_stream **st, bool accepted, char *address)
 {
     sb_socket *sock = l->base.socket;
     sb__hub *hub = &sock->engine->hub;
     sb_session_config cfg;
     sb__conn *conn;
-    sb__session_config(sock, true, &cfg);
-    if (sb__conn_create(hub, st, &cfg, NULL, &listener_conns, l, &conn) != SB_OK) {
+    sb__session_config(sock, accepted, &cfg);
+    sb_err err = sb__layers_wrap(l->base.layers, hub, &cfg, st);
+    if (err == SB_OK)
+        err = sb__conn_create(hub, *st, &cfg, NULL, &listener_conns, l, &conn);
+    if (err != SB_OK) {
         free(address);
-        refuse(l, st, "out of memory");
-        return;
+        return err;
     }
     hub->handles++;
     hub->peers++;
@@ -130,6 +139,7 @@ static void take(listener *l, sb_stream *st, char *address)
     sb__gate_enter(sock, conn);
     sb__event_conn(sock, SB_EVENT_ACCEPTED, &l->base, conn, SB_OK, "");
     sb__conn_start(conn);
+    return SB_OK;
 }
 
 static void on_accept(sb_listener *ln, sb_stream *st)
@@ -138,7 +148,8 @@ static void on_accept(sb_listener *ln, sb_stream *st)
     char *address = address_of(st);
     const char *why = sb__gate_check(l->base.socket, address != NULL ? address : "");
     if (why == NULL) {
-        take(l, st, address);
+        if (take(l, &st, true, address) != SB_OK)
+            refuse(l, st, "out of memory");
         return;
     }
     free(address);
@@ -188,7 +199,10 @@ static sb_err listen_on(listener *l, const sb_addr *addr)
     sb_engine *engine = l->base.socket->engine;
     sb_host *host = engine->host;
     sb_sockopts opts;
-    int fd = host != NULL && host->listen_fd != NULL ? host->listen_fd(host, l->base.given) : -1;
+    int fd = sb__take_fd(l->base.socket);
+    if (fd >= 0)
+        return sb_loop_adopt_listener(engine->loop, fd, true, &listener_events, l, &l->ln);
+    fd = host != NULL && host->listen_fd != NULL ? host->listen_fd(host, l->base.given) : -1;
     if (fd >= 0)
         return sb_loop_adopt_listener(engine->loop, fd, false, &listener_events, l, &l->ln);
     sb__sockopts(l->base.socket, &opts);
@@ -201,21 +215,19 @@ static sb_err listen_on(listener *l, const sb_addr *addr)
 
 static sb_err local_address(const sb_socket *sock, sb__endpoint *ep, sb_addr *addr)
 {
-    if (ep->kind == SB__ENDPOINT_TCP)
-        return sb__endpoint_local(ep->host, ep->any_host, ep->port, sb__opt(sock, SB_OPT_IPV6), addr);
     if (ep->any_path && !ep->abstract)
         snprintf(ep->name, sizeof ep->name, "/tmp/signalbox-%d-%08x.sock", (int)getpid(),
             sb__hub_random(&sock->engine->hub));
-    return sb__endpoint_unix(ep, addr);
+    return sb__endpoint_addr(ep, sb__opt(sock, SB_OPT_IPV6), addr);
 }
 
 static void note_address(listener *l)
 {
     sb_addr addr;
-    char text[256] = "";
+    char text[512] = "";
     sb_socket *sock = l->base.socket;
     if (sb_listener_addr(l->ln, &addr) == SB_OK)
-        sb__endpoint_format(&addr, text, sizeof text);
+        sb__endpoint_resolved(&l->base.endpoint, &addr, text, sizeof text);
     l->base.resolved = strdup(text[0] != '\0' ? text : l->base.given);
     free(sock->last_endpoint);
     sock->last_endpoint = strdup(l->base.resolved != NULL ? l->base.resolved : "");
@@ -257,25 +269,32 @@ static void close_binding(sb__binding *b)
 
 static const sb__binding_impl listener_impl = {.close = close_binding, .quiesce = quiesce};
 
+static sb_err fail(listener *l, sb_err code, const char *why, char *err, size_t cap)
+{
+    if (err != NULL && cap > 0)
+        snprintf(err, cap, "cannot bind %s: %s", l->base.given, why);
+    sb__event_conn(l->base.socket, SB_EVENT_BIND_FAILED, &l->base, NULL, code, why);
+    sb__binding_free(&l->base);
+    free(l);
+    return code;
+}
+
 sb_err sb__listener_create(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap)
 {
     sb_addr addr;
+    char why[256] = "";
     listener *l = calloc(1, sizeof *l);
     if (l == NULL)
         return SB_ENOMEM;
     sb__binding_init(&l->base, &listener_impl, sock, ep, given, true);
     sb_list_init(&l->conns);
-    sb_err code = local_address(sock, &l->base.endpoint, &addr);
+    sb_err code = sb__layers_create(sock, ep, true, why, sizeof why, &l->base.layers);
+    if (code == SB_OK)
+        code = local_address(sock, &l->base.endpoint, &addr);
     if (code == SB_OK)
         code = listen_on(l, &addr);
-    if (code != SB_OK) {
-        if (err != NULL && cap > 0)
-            snprintf(err, cap, "cannot bind %s: %s", given, sb_strerror(code));
-        sb__event_conn(sock, SB_EVENT_BIND_FAILED, &l->base, NULL, code, sb_strerror(code));
-        sb__binding_free(&l->base);
-        free(l);
-        return code;
-    }
+    if (code != SB_OK)
+        return fail(l, code, why[0] != '\0' ? why : sb_strerror(code), err, cap);
     sock->engine->hub.handles++;
     l->accepting = true;
     note_address(l);
@@ -325,6 +344,35 @@ sb_err sb_socket_adopt(sb_socket *sock, const char *endpoint, int fd)
         free(address);
         return err;
     }
-    take(l, st, address);
+    if (take(l, &st, true, address) != SB_OK)
+        refuse(l, st, "out of memory");
     return SB_OK;
+}
+
+sb_err sb__listener_adopt(sb_socket *sock, const sb__endpoint *ep, const char *given, sb_stream *st,
+    bool accepted, char *err, size_t cap)
+{
+    char why[256] = "";
+    listener *l = calloc(1, sizeof *l);
+    if (l == NULL) {
+        sb__stream_refuse(&sock->engine->hub, st);
+        return SB_ENOMEM;
+    }
+    sb__binding_init(&l->base, &listener_impl, sock, ep, given, true);
+    sb_list_init(&l->conns);
+    l->adopted = true;
+    const char *refused = sb__gate_check(sock, given);
+    sb_err code = refused != NULL ? SB_EREFUSED
+                                  : sb__layers_create(sock, ep, accepted, why, sizeof why, &l->base.layers);
+    if (code == SB_OK && (code = take(l, &st, accepted, strdup(given))) == SB_OK)
+        return SB_OK;
+    if (err != NULL && cap > 0)
+        snprintf(err, cap, "cannot adopt %s: %s", given,
+            refused != NULL  ? refused
+            : why[0] != '\0' ? why
+                             : sb_strerror(code));
+    refuse(l, st, sb_strerror(code));
+    sb__binding_free(&l->base);
+    free(l);
+    return code;
 }

@@ -18,6 +18,7 @@
 #define GREETERS  (BITS(SB_DEALER) | BITS(SB_ROUTER) | BITS(SB_CLIENT) | BITS(SB_SERVER) | BITS(SB_PEER))
 #define DATAGRAMS (BITS(SB_RADIO) | BITS(SB_DISH) | BITS(SB_DGRAM))
 #define FOREVER   INT32_MAX
+#define PEM       (1 << 20) /* octets */
 #define INT(o, n, d, lo, hi, t, text)                                                                        \
     {                                                                                                        \
         .opt = o, .name = n, .kind = SB_OPT_INT, .def = d, .min = lo, .max = hi, .types = t,                 \
@@ -150,6 +151,25 @@ static const sb_opt_row table[] = {
         "pass duplicate subscriptions and unsubscriptions up"),
     MS(SB_OPT_CONNECT_TIMEOUT, "connect_timeout", 0, 0, FOREVER, "limit of a connect, 0: the kernel's"),
     MS(SB_OPT_TCP_MAXRT, "tcp_maxrt", 0, 0, FOREVER, "TCP_USER_TIMEOUT, 0: the kernel's"),
+    BYTES(SB_OPT_SOCKS_PROXY, "socks_proxy", 0, 270, 0, true, true,
+        "HOST:PORT of a SOCKS5 proxy for the next connects, empty: none"),
+    BYTES(SB_OPT_SOCKS_USERNAME, "socks_username", 0, 255, 0, true, true, "for the SOCKS5 proxy"),
+    SECRET(SB_OPT_SOCKS_PASSWORD, "socks_password", 0, 255, "for the SOCKS5 proxy"),
+    INT(SB_OPT_USE_FD, "use_fd", -1, -1, INT32_MAX, 0,
+        "a listening (bind) or connected (connect) stream descriptor; the next bind or connect owns it"),
+    SECRET(SB_OPT_WSS_KEY_PEM, "wss_key_pem", 0, PEM, "private key of wss_cert_pem, PEM text"),
+    BYTES(SB_OPT_WSS_CERT_PEM, "wss_cert_pem", 0, PEM, 0, true, true,
+        "our certificate and its chain, PEM text; connecting sockets may have none"),
+    BYTES(SB_OPT_WSS_TRUST_PEM, "wss_trust_pem", 0, PEM, 0, true, true,
+        "certificates we trust, PEM text; a binding socket that has some asks clients for theirs"),
+    BYTES(SB_OPT_WSS_HOSTNAME, "wss_hostname", 0, 255, 0, true, true,
+        "name the server's certificate must have, empty: the endpoint's host"),
+    BOOL(SB_OPT_WSS_TRUST_SYSTEM, "wss_trust_system", 0, 0, "trust whom the system trusts, too"),
+    BYTES(SB_OPT_WSS_KEY_FILE, "wss_key_file", 0, 4095, 0, true, true, "file to read wss_key_pem from"),
+    BYTES(SB_OPT_WSS_CERT_FILE, "wss_cert_file", 0, 4095, 0, true, true, "file to read wss_cert_pem from"),
+    BYTES(SB_OPT_WSS_TRUST_FILE, "wss_trust_file", 0, 4095, 0, true, true, "file to read wss_trust_pem from"),
+    INT(SB_OPT_PRIORITY, "priority", 0, 0, INT32_MAX, 0, "SO_PRIORITY, 0: the kernel's"),
+    INT(SB_OPT_BUSY_POLL, "busy_poll", 0, 0, INT32_MAX, 0, "SO_BUSY_POLL, microseconds, 0: the kernel's"),
     BYTES(SB_OPT_BINDTODEVICE, "bindtodevice", 0, 15, 0, true, true, "SO_BINDTODEVICE"),
     INT(SB_OPT_MULTICAST_HOPS, "multicast_hops", 1, 1, 255, DATAGRAMS,
         "routers a multicast datagram may pass"),

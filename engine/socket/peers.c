@@ -243,6 +243,12 @@ const char *sb_peer_user_id(const sb_peer *peer)
     return peer->info != NULL ? peer->info->user_id : "";
 }
 
+const char *sb_peer_property(const sb_peer *peer, const char *name)
+{
+    const sb__conn *conn = peer->link == &sb__conn_link ? peer->link_data : NULL;
+    return conn != NULL ? sb_stream_property(conn->stream, name) : NULL;
+}
+
 uint64_t sb_peer_rtt(const sb_peer *peer)
 {
     return peer->rtt;

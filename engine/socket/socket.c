@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- what the pattern tells ---- */
 
@@ -356,22 +357,29 @@ static sb_err check_way(const sb_socket *sock, sb__endpoint_kind kind, bool bind
         return say(err, cap, SB_ENOTSUP, "udp:// is for RADIO to connect, DISH to bind, and DGRAM");
     if (type == SB_DGRAM && kind != SB__ENDPOINT_UDP && kind != SB__ENDPOINT_INPROC)
         return say(err, cap, SB_ENOTSUP, "DGRAM is for udp:// and inproc://");
+    if (type == SB_STREAM && (kind == SB__ENDPOINT_WS || kind == SB__ENDPOINT_WSS))
+        return say(err, cap, SB_ENOTSUP, "STREAM speaks no ZMTP, and nothing else goes over WebSocket here");
     if (secured && (kind == SB__ENDPOINT_UDP || type == SB_STREAM))
         return say(
             err, cap, SB_ENOTSUP, "udp:// and STREAM have no handshake that PLAIN or CURVE could secure");
     return SB_OK;
 }
 
+sb_err sb__reach_check(
+    sb_socket *sock, const char *endpoint, bool bind, sb__endpoint *ep, char *err, size_t cap)
+{
+    if (sock->closing || sock->engine->drain != NULL)
+        return say(err, cap, SB_ECLOSED, "the socket is closing");
+    sb_err code = sb__endpoint_parse(endpoint, ep, err, cap);
+    if (code == SB_OK)
+        code = sb__security_check(sock, err, cap);
+    return code == SB_OK ? check_way(sock, ep->kind, bind, err, cap) : code;
+}
+
 static sb_err reach_endpoint(sb_socket *sock, const char *endpoint, bool bind, char *err, size_t cap)
 {
     sb__endpoint ep;
-    if (sock->closing || sock->engine->drain != NULL)
-        return say(err, cap, SB_ECLOSED, "the socket is closing");
-    sb_err code = sb__endpoint_parse(endpoint, &ep, err, cap);
-    if (code == SB_OK)
-        code = sb__security_check(sock, err, cap);
-    if (code == SB_OK)
-        code = check_way(sock, ep.kind, bind, err, cap);
+    sb_err code = sb__reach_check(sock, endpoint, bind, &ep, err, cap);
     if (code != SB_OK)
         return code;
     const way *w = way_of(ep.kind);
@@ -446,6 +454,7 @@ void sb__binding_free(sb__binding *b)
 {
     sb_socket *sock = b->socket;
     sb_list_remove(&b->node);
+    sb__layers_free(b->layers);
     free(b->given);
     free(b->resolved);
     sb__socket_check(sock);

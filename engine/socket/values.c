@@ -63,6 +63,14 @@ static void publish(sb_socket *sock)
     p->connect_routing_id_len = id->len;
 }
 
+int sb__take_fd(sb_socket *sock)
+{
+    int64_t *slot = &sock->numbers[index_of(SB_OPT_USE_FD)];
+    int fd = (int)*slot;
+    *slot = -1;
+    return fd;
+}
+
 static void drop(const sb_opt_row *row, sb__blob *slot)
 {
     if (row->secret && slot->data != NULL)
@@ -287,6 +295,8 @@ void sb__sockopts(const sb_socket *sock, sb_sockopts *out)
         .sndbuf = (int)sb__opt(sock, SB_OPT_SNDBUF),
         .rcvbuf = (int)sb__opt(sock, SB_OPT_RCVBUF),
         .tos = (int)sb__opt(sock, SB_OPT_TOS),
+        .priority = (int)sb__opt(sock, SB_OPT_PRIORITY),
+        .busy_poll = (int)sb__opt(sock, SB_OPT_BUSY_POLL),
         .keepalive = (int)sb__opt(sock, SB_OPT_TCP_KEEPALIVE),
         .keepalive_idle = (int)sb__opt(sock, SB_OPT_TCP_KEEPALIVE_IDLE),
         .keepalive_cnt = (int)sb__opt(sock, SB_OPT_TCP_KEEPALIVE_CNT),

@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define WRITE_BYTES  (512 * 1024)      /* about what one write carries */
 #define STAGED_BYTES (64 * 1024)       /* the same where messages may be replaced until they are written */
@@ -88,10 +87,9 @@ void sb__conn_shutdown(sb__conn *conn)
  * connection while the peer has not read everything (unread input makes the kernel send RST). */
 static void shut(sb__conn *conn)
 {
-    int fd = sb_stream_fd(conn->stream);
     if (conn->shut)
         return;
-    if (conn->over || fd < 0 || shutdown(fd, SHUT_WR) != 0) {
+    if (conn->over || sb_stream_shutdown(conn->stream) != SB_OK) {
         sb__conn_close(conn, SB_OK, "closed");
         return;
     }
@@ -159,7 +157,7 @@ static void write_done(sb__conn *conn)
 static void end_own_side(sb__conn *conn)
 {
     conn->ended = true;
-    shutdown(sb_stream_fd(conn->stream), SHUT_WR);
+    sb_stream_shutdown(conn->stream);
 }
 
 static void flush(sb__task *task)
@@ -327,10 +325,15 @@ void sb__conn_quiet(sb__conn *conn)
 static void on_end(sb_stream *st, sb_err why)
 {
     sb__conn *conn = st->data;
+    const char *detail = sb_stream_property(st, "error");
+    if (detail != NULL && !conn->over && sb_session_get_state(conn->session) != SB_SESSION_READY)
+        conn->end.cause = SB_CAUSE_TRANSPORT;
+    if (detail == NULL)
+        detail = why == SB_ECLOSED ? "the peer closed the connection" : sb_strerror(why);
     if (conn->shut)
         sb__conn_close(conn, SB_OK, "closed");
     else
-        sb__conn_close(conn, why, why == SB_ECLOSED ? "the peer closed the connection" : sb_strerror(why));
+        sb__conn_close(conn, why, detail);
 }
 
 static void on_closed(sb_stream *st)

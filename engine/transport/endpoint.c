@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include <linux/vm_sockets.h>
+
 static sb_err fail(char *err, size_t cap, const char *text, const char *what)
 {
     if (err != NULL && cap > 0)
@@ -67,9 +69,9 @@ static sb_err parse_tcp(const char *text, const char *rest, sb__endpoint *ep, ch
         rest = semi + 1;
     }
     if (strchr(rest, ':') == NULL)
-        return fail(err, cap, text, "port is missing, expected tcp://HOST:PORT");
+        return fail(err, cap, text, "port is missing, expected HOST:PORT");
     if (!split_host(rest, strlen(rest), ep->host, sizeof ep->host, port, sizeof port))
-        return fail(err, cap, text, "bad host, expected tcp://HOST:PORT");
+        return fail(err, cap, text, "bad host, expected HOST:PORT");
     if (!parse_port(port, &ep->port, &ep->any_port))
         return fail(err, cap, text, "bad port, expected 0 to 65535 or *");
     ep->any_host = strcmp(ep->host, "*") == 0;
@@ -89,6 +91,47 @@ static sb_err parse_udp(const char *text, const char *rest, sb__endpoint *ep, ch
     memcpy(ep->source_host, rest, len);
     ep->source_host[len] = '\0';
     return code;
+}
+
+/* "HOST:PORT/PATH"; without a path it is "/". */
+static sb_err parse_ws(const char *text, const char *rest, sb__endpoint *ep, char *err, size_t cap)
+{
+    char where[sizeof ep->host + 16];
+    const char *slash = strchr(rest, '/');
+    size_t len = slash != NULL ? (size_t)(slash - rest) : strlen(rest);
+    if (len >= sizeof where || (slash != NULL && strlen(slash) >= sizeof ep->path))
+        return fail(err, cap, text, "too long, expected ws://HOST:PORT/PATH of 255 octets each");
+    if (slash != NULL && strpbrk(slash, " ?#\r\n\t") != NULL)
+        return fail(err, cap, text, "bad path, expected ws://HOST:PORT/PATH without spaces, ? and #");
+    snprintf(where, sizeof where, "%.*s", (int)len, rest);
+    snprintf(ep->path, sizeof ep->path, "%s", slash != NULL ? slash : "/");
+    return parse_tcp(text, where, ep, err, cap);
+}
+
+static bool parse_u32(const char *text, uint32_t *out)
+{
+    char *end;
+    if (text[0] < '0' || text[0] > '9')
+        return false;
+    unsigned long long value = strtoull(text, &end, 10);
+    *out = (uint32_t)value;
+    return *end == '\0' && value < UINT32_MAX;
+}
+
+static sb_err parse_vsock(const char *text, const char *rest, sb__endpoint *ep, char *err, size_t cap)
+{
+    char cid[16], port[16];
+    if (!split_host(rest, strlen(rest), cid, sizeof cid, port, sizeof port))
+        return fail(err, cap, text, "expected vsock://CID:PORT");
+    ep->any_host = strcmp(cid, "*") == 0;
+    ep->any_port = strcmp(port, "*") == 0;
+    ep->cid = VMADDR_CID_ANY;
+    ep->vport = VMADDR_PORT_ANY;
+    if (!ep->any_host && !parse_u32(cid, &ep->cid))
+        return fail(err, cap, text, "bad CID, expected a number (1 is this machine, 2 the host) or *");
+    if (!ep->any_port && !parse_u32(port, &ep->vport))
+        return fail(err, cap, text, "bad port, expected a number below 4294967295 or *");
+    return SB_OK;
 }
 
 static sb_err parse_ipc(const char *text, const char *rest, sb__endpoint *ep, char *err, size_t cap)
@@ -124,6 +167,9 @@ static const scheme schemes[] = {
     {"ipc://", SB__ENDPOINT_IPC, parse_ipc},
     {"inproc://", SB__ENDPOINT_INPROC, parse_inproc},
     {"udp://", SB__ENDPOINT_UDP, parse_udp},
+    {"ws://", SB__ENDPOINT_WS, parse_ws},
+    {"wss://", SB__ENDPOINT_WSS, parse_ws},
+    {"vsock://", SB__ENDPOINT_VSOCK, parse_vsock},
 };
 
 sb_err sb__endpoint_parse(const char *text, sb__endpoint *out, char *err, size_t cap)
@@ -136,7 +182,8 @@ sb_err sb__endpoint_parse(const char *text, sb__endpoint *out, char *err, size_t
         out->kind = schemes[i].kind;
         return schemes[i].parse(text, text + len, out, err, cap);
     }
-    return fail(err, cap, text, "unknown transport, expected tcp://, ipc://, inproc:// or udp://");
+    return fail(err, cap, text,
+        "unknown transport, expected tcp://, ipc://, inproc://, udp://, ws://, wss:// or vsock://");
 }
 
 static void format_unix(const struct sockaddr_un *un, socklen_t len, char *out, size_t cap)
@@ -165,7 +212,24 @@ void sb__endpoint_format(const sb_addr *addr, char *out, size_t cap)
         snprintf(out, cap, "tcp://[%s]:%u", host, ntohs(in6->sin6_port));
     } else if (addr->ss.ss_family == AF_UNIX) {
         format_unix((const struct sockaddr_un *)&addr->ss, addr->len, out, cap);
+    } else if (addr->ss.ss_family == AF_VSOCK) {
+        const struct sockaddr_vm *vm = (const struct sockaddr_vm *)&addr->ss;
+        if (vm->svm_cid == VMADDR_CID_ANY)
+            snprintf(out, cap, "vsock://*:%u", vm->svm_port);
+        else
+            snprintf(out, cap, "vsock://%u:%u", vm->svm_cid, vm->svm_port);
     }
+}
+
+void sb__endpoint_resolved(const sb__endpoint *ep, const sb_addr *addr, char *out, size_t cap)
+{
+    char plain[128];
+    sb__endpoint_format(addr, plain, sizeof plain);
+    bool ws = ep->kind == SB__ENDPOINT_WS || ep->kind == SB__ENDPOINT_WSS;
+    if (ws && strncmp(plain, "tcp", 3) == 0)
+        snprintf(out, cap, "%s%s%s", ep->kind == SB__ENDPOINT_WS ? "ws" : "wss", plain + 3, ep->path);
+    else
+        snprintf(out, cap, "%s", plain);
 }
 
 static void set_port(sb_addr *addr, uint16_t port)
@@ -224,7 +288,7 @@ sb_err sb__endpoint_local(const char *host, bool any, uint16_t port, bool ipv6, 
     return SB_OK;
 }
 
-sb_err sb__endpoint_unix(const sb__endpoint *ep, sb_addr *out)
+static sb_err unix_addr(const sb__endpoint *ep, sb_addr *out)
 {
     struct sockaddr_un *un = (struct sockaddr_un *)&out->ss;
     size_t len = strlen(ep->name), off = offsetof(struct sockaddr_un, sun_path);
@@ -233,4 +297,29 @@ sb_err sb__endpoint_unix(const sb__endpoint *ep, sb_addr *out)
     memcpy(un->sun_path + ep->abstract, ep->name, len);
     out->len = (socklen_t)(off + ep->abstract + len + !ep->abstract);
     return SB_OK;
+}
+
+static sb_err vsock_addr(const sb__endpoint *ep, sb_addr *out)
+{
+    struct sockaddr_vm *vm = (struct sockaddr_vm *)&out->ss;
+    memset(out, 0, sizeof *out);
+    vm->svm_family = AF_VSOCK;
+    vm->svm_cid = ep->cid;
+    vm->svm_port = ep->vport;
+    out->len = sizeof *vm;
+    return SB_OK;
+}
+
+bool sb__endpoint_has_host(const sb__endpoint *ep)
+{
+    return ep->kind == SB__ENDPOINT_TCP || ep->kind == SB__ENDPOINT_WS || ep->kind == SB__ENDPOINT_WSS;
+}
+
+sb_err sb__endpoint_addr(const sb__endpoint *ep, bool ipv6, sb_addr *out)
+{
+    if (sb__endpoint_has_host(ep))
+        return sb__endpoint_local(ep->host, ep->any_host, ep->port, ipv6, out);
+    if (ep->kind == SB__ENDPOINT_IPC)
+        return unix_addr(ep, out);
+    return ep->kind == SB__ENDPOINT_VSOCK ? vsock_addr(ep, out) : SB_EINVAL;
 }

@@ -31,6 +31,7 @@ typedef struct sb__hub {
     uint32_t ending;  /* connections that are read until their peers' end */
     uint32_t peers;   /* connections that count against max_peers */
     uint32_t max_peers;
+    bool aborting;   /* the engine is being destroyed: nobody waits for peers any more */
     uint32_t random; /* state of a small generator: jitter, auto ids */
     sb_list input, output;
     sb_timer again; /* more rounds than a turn may have: go on in the next */

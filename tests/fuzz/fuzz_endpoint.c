@@ -12,10 +12,7 @@ static void check_written(const sb_addr *addr)
     if (text[0] == '\0')
         return;
     FUZZ_CHECK(sb__endpoint_parse(text, &ep, err, sizeof err) == SB_OK);
-    sb_err code = ep.kind == SB__ENDPOINT_IPC
-                      ? sb__endpoint_unix(&ep, &back)
-                      : sb__endpoint_local(ep.host, ep.any_host, ep.port, true, &back);
-    FUZZ_CHECK(code == SB_OK);
+    FUZZ_CHECK(sb__endpoint_addr(&ep, true, &back) == SB_OK);
     sb__endpoint_format(&back, again, sizeof again);
     FUZZ_CHECK(strcmp(text, again) == 0);
 }
@@ -34,11 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sb_addr addr;
     sb_err code = sb__endpoint_parse(text, &ep, err, sizeof err);
     FUZZ_CHECK(code == SB_OK || err[0] != '\0');
-    if (code == SB_OK && ep.kind == SB__ENDPOINT_IPC && !ep.any_path &&
-        sb__endpoint_unix(&ep, &addr) == SB_OK)
-        check_written(&addr);
-    if (code == SB_OK && ep.kind == SB__ENDPOINT_TCP && (ep.any_host || numeric(ep.host)) &&
-        sb__endpoint_local(ep.host, ep.any_host, ep.port, true, &addr) == SB_OK)
+    bool written = !ep.any_path && (!sb__endpoint_has_host(&ep) || ep.any_host || numeric(ep.host));
+    if (code == SB_OK && written && sb__endpoint_addr(&ep, true, &addr) == SB_OK)
         check_written(&addr);
     free(text);
     return 0;

@@ -82,13 +82,58 @@ static void test_ipc_and_inproc_names(void **state)
     assert_string_equal(ep.name, "a:b;c*");
 }
 
+static void test_ws_paths(void **state)
+{
+    sb__endpoint ep = parse("ws://[::1]:80/a/b:c");
+
+    (void)state;
+    assert_int_equal(ep.kind, SB__ENDPOINT_WS);
+    assert_string_equal(ep.host, "::1");
+    assert_int_equal(ep.port, 80);
+    assert_string_equal(ep.path, "/a/b:c");
+    ep = parse("wss://example.org:*");
+    assert_int_equal(ep.kind, SB__ENDPOINT_WSS);
+    assert_true(ep.any_port);
+    assert_string_equal(ep.path, "/");
+}
+
+static void test_vsock_numbers(void **state)
+{
+    sb__endpoint ep = parse("vsock://2:70000");
+
+    (void)state;
+    assert_int_equal(ep.kind, SB__ENDPOINT_VSOCK);
+    assert_int_equal(ep.cid, 2);
+    assert_int_equal(ep.vport, 70000);
+    ep = parse("vsock://*:*");
+    assert_true(ep.any_host && ep.any_port);
+}
+
+static void test_addresses_keep_scheme_and_path(void **state)
+{
+    sb__endpoint ep = parse("ws://127.0.0.1:80/x");
+    char text[100];
+    sb_addr addr;
+
+    (void)state;
+    assert_int_equal(sb__endpoint_addr(&ep, false, &addr), SB_OK);
+    sb__endpoint_resolved(&ep, &addr, text, sizeof text);
+    assert_string_equal(text, "ws://127.0.0.1:80/x");
+    ep = parse("vsock://1:5");
+    assert_int_equal(sb__endpoint_addr(&ep, false, &addr), SB_OK);
+    sb__endpoint_resolved(&ep, &addr, text, sizeof text);
+    assert_string_equal(text, "vsock://1:5");
+    ep = parse("ws://example.org:80");
+    assert_int_equal(sb__endpoint_addr(&ep, false, &addr), SB_EADDRNOTAVAIL);
+}
+
 static void test_refusals_say_what_would_be_right(void **state)
 {
     (void)state;
-    assert_refused("tcp://x", "port is missing, expected tcp://HOST:PORT");
-    assert_refused("tcp://", "port is missing, expected tcp://HOST:PORT");
-    assert_refused("tcp://:5555", "bad host, expected tcp://HOST:PORT");
-    assert_refused("tcp://x:", "bad host, expected tcp://HOST:PORT");
+    assert_refused("tcp://x", "port is missing, expected HOST:PORT");
+    assert_refused("tcp://", "port is missing, expected HOST:PORT");
+    assert_refused("tcp://:5555", "bad host, expected HOST:PORT");
+    assert_refused("tcp://x:", "bad host, expected HOST:PORT");
     assert_refused("tcp://x:65536", "bad port, expected 0 to 65535 or *");
     assert_refused("tcp://x:-1", "bad port, expected 0 to 65535 or *");
     assert_refused("tcp://x:5555x", "bad port, expected 0 to 65535 or *");
@@ -97,8 +142,16 @@ static void test_refusals_say_what_would_be_right(void **state)
     assert_refused("ipc://", "path is missing, expected ipc://PATH or ipc://@NAME");
     assert_refused("ipc://@", "path is missing, expected ipc://PATH or ipc://@NAME");
     assert_refused("inproc://", "expected inproc://NAME of 1 to 255 octets");
-    assert_refused("pgm://x:1", "unknown transport, expected tcp://, ipc://, inproc:// or udp://");
-    assert_refused("", "unknown transport, expected tcp://, ipc://, inproc:// or udp://");
+    assert_refused("ws://x/p", "port is missing, expected HOST:PORT");
+    assert_refused("ws://x:1/p q", "bad path, expected ws://HOST:PORT/PATH without spaces, ? and #");
+    assert_refused("vsock://1", "expected vsock://CID:PORT");
+    assert_refused("vsock://x:1", "bad CID, expected a number (1 is this machine, 2 the host) or *");
+    assert_refused("vsock://1:-1", "bad port, expected a number below 4294967295 or *");
+    assert_refused("pgm://x:1",
+        "unknown transport, expected tcp://, ipc://, inproc://, udp://, ws://, wss:// or "
+        "vsock://");
+    assert_refused("", "unknown transport, expected tcp://, ipc://, inproc://, udp://, ws://, wss:// or "
+                       "vsock://");
 }
 
 static void test_lengths_are_bounded(void **state)
@@ -130,7 +183,7 @@ static void assert_local(const char *endpoint, const char *formatted)
     if (ep.kind == SB__ENDPOINT_TCP)
         assert_int_equal(sb__endpoint_local(ep.host, ep.any_host, ep.port, false, &addr), SB_OK);
     else
-        assert_int_equal(sb__endpoint_unix(&ep, &addr), SB_OK);
+        assert_int_equal(sb__endpoint_addr(&ep, false, &addr), SB_OK);
     sb__endpoint_format(&addr, text, sizeof text);
     assert_string_equal(text, formatted);
 }
@@ -166,6 +219,9 @@ int main(void)
         cmocka_unit_test(test_tcp_hosts_and_ports),
         cmocka_unit_test(test_tcp_source_addresses),
         cmocka_unit_test(test_ipc_and_inproc_names),
+        cmocka_unit_test(test_ws_paths),
+        cmocka_unit_test(test_vsock_numbers),
+        cmocka_unit_test(test_addresses_keep_scheme_and_path),
         cmocka_unit_test(test_refusals_say_what_would_be_right),
         cmocka_unit_test(test_lengths_are_bounded),
         cmocka_unit_test(test_addresses_come_back_as_text),

@@ -1,0 +1,204 @@
+#!/usr/bin/python3
+"""ws:// against libraries no one here wrote: the npm zeromq (libzmq 4.3.5 with ws), jszmq in Node and in Chromium."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import nodejs
+from peer import Failed, Script, SLOW, until
+from runner import main, tests_of
+
+LIBRARIES = ("zeromq", "jszmq")
+BIG = bytes(i * 7 & 255 for i in range(70_000))
+MESSAGES = ([b"plain"], [b"a", b"", b"c"], [b"\x00\xff\x80"], [BIG], [b"end"])
+TYPES = ("PUSH", "PULL", "PUB", "SUB", "REQ", "REP", "DEALER", "ROUTER", "PAIR")
+PARTNER = {"PUSH": "PULL", "PULL": "PUSH", "PUB": "SUB", "SUB": "PUB", "REQ": "REP", "REP": "REQ", "DEALER": "ROUTER",
+           "ROUTER": "DEALER", "PAIR": "PAIR"}
+UNABLE = {("zeromq", "SUB", "bind"),  # libzmq: a bound SUB sends no subscription over ws
+          ("jszmq", "PAIR", "bind")}   # what libraries cannot do
+
+
+def peer_of(bench, library, kind):
+    p = nodejs.NodePeer(library, kind)
+    bench.scripts.append(p)
+    return p
+
+
+def join(bench, ours, theirs, we_bind, path="/zmq"):
+    if we_bind:
+        theirs.connect(ours.bind("ws://127.0.0.1:*" + path))
+    else:
+        endpoint = f"ws://127.0.0.1:{bench.free_port()}{path}"
+        theirs.bind(endpoint)
+        ours.connect(endpoint)
+
+
+def flow(source, sink):
+    for frames in MESSAGES:
+        source.send(*frames)
+        assert sink.recv() == frames
+
+
+def conversation(asker, answerer, routed):
+    """routed: the answerer is a ROUTER and sees who asks."""
+    for frames in MESSAGES:
+        asker.send(*frames)
+        got = answerer.recv()
+        assert got[1 if routed else 0:] == frames, got
+        answerer.send(*(got[:1] if routed else []), *frames, b"back")
+        assert asker.recv() == frames + [b"back"]
+
+
+def subscribed_flow(ours, publisher, subscriber):
+    subscriber.subscribe(b"t.")
+    until(lambda: ours.stats()["peers"] == 1, 10, "the connection")
+
+    def heard():
+        publisher.send(b"t.probe")
+        publisher.send(b"t.probe")
+        return subscriber.recv() == [b"t.probe"]
+    # a subscription takes its time: what is published before it is lost, so ask until the first one comes
+    if ours is publisher:
+        until(lambda: ours.stats().get("subscriptions", 1) >= 1, 10, "the subscription")
+    heard()
+    publisher.send(b"x.unwanted")
+    publisher.send(b"t.last", BIG)
+    while (got := subscriber.recv()) == [b"t.probe"]:
+        continue
+    assert got == [b"t.last", BIG]
+
+
+def exchange(ours, theirs, kind):
+    sides = {kind: ours, PARTNER[kind]: theirs}
+    if kind == "PAIR":
+        flow(ours, theirs)
+        flow(theirs, ours)
+    elif kind in ("PUSH", "PULL"):
+        flow(sides["PUSH"], sides["PULL"])
+    elif kind in ("PUB", "SUB"):
+        subscribed_flow(ours, sides["PUB"], sides["SUB"])
+    elif kind in ("REQ", "REP"):
+        conversation(sides["REQ"], sides["REP"], False)
+    else:
+        conversation(sides["DEALER"], sides["ROUTER"], True)
+
+
+def matrix(bench, library):
+    for kind in TYPES:
+        for we_bind in (True, False):
+            if (library, PARTNER[kind], "connect" if we_bind else "bind") in UNABLE:
+                continue
+            ours = bench.peer().socket(kind)
+            theirs = peer_of(bench, library, PARTNER[kind])
+            try:
+                join(bench, ours, theirs, we_bind)
+                exchange(ours, theirs, kind)
+            except AssertionError as e:
+                raise Failed(f"{kind} with {library}, {'bound' if we_bind else 'connected'}: {e}") from e
+            theirs.quit()
+            ours.peer.quit()
+
+
+def test_all_types_with_libzmq(bench):
+    matrix(bench, "zeromq")
+
+
+def test_all_types_with_jszmq(bench):
+    matrix(bench, "jszmq")
+
+
+def test_libzmq_comes_back_after_we_were_gone(bench):
+    port = bench.free_port()
+    theirs = peer_of(bench, "zeromq", "PUSH")
+    theirs.connect(f"ws://127.0.0.1:{port}/x")
+    for text in (b"one", b"two"):
+        peer = bench.peer()
+        ours = peer.socket("PULL")
+        ours.bind(f"ws://127.0.0.1:{port}/x")
+        theirs.send(text)
+        assert ours.recv() == [text]
+        peer.quit()
+
+
+def test_backpressure_reaches_libzmq(bench):
+    """Nobody takes messages: the sender's and our queues fill, then it is its turn to wait; nothing is lost."""
+    ours = bench.peer().socket("PULL", rcvhwm=10)
+    theirs = peer_of(bench, "zeromq", "PUSH")
+    theirs.connect(ours.bind("ws://127.0.0.1:*"))
+    big = bytes(100_000)
+    for i in range(300):  # 30 MB: far more than queues of 10 messages and the kernel's buffers hold
+        theirs.p.stdin.write(f"send {i:08x} {big.hex()}\n".encode())
+    theirs.p.stdin.flush()
+    until(lambda: ours.stats()["queued_in"] >= 10, 10, "our queue is full")
+    assert ours.stats()["queued_in"] <= 11
+    for i in range(300):
+        assert ours.recv()[0] == i.to_bytes(4, "big")
+
+
+class Page:
+    """A page in headless Chromium that runs `body` with jszmq; the promise it returns is the answer."""
+
+    def __init__(self, body, endpoint):
+        if not os.path.exists(nodejs.CHROMIUM):
+            raise Failed("no chromium; scripts/deps.sh installs it")
+        self.profile = tempfile.TemporaryDirectory(prefix="sb-chromium-", ignore_cleanup_errors=True)
+        self.p = subprocess.Popen(["node", "browser.js", "bundle.js", self.profile.name, body, endpoint],
+                                  cwd=nodejs.FOLDER, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True)
+
+    def answer(self):
+        try:
+            out, err = self.p.communicate(timeout=60 * SLOW)
+        except subprocess.TimeoutExpired:
+            self.p.terminate()
+            out, err = self.p.communicate(timeout=10)
+        finally:
+            self.profile.cleanup()
+        if self.p.returncode != 0:
+            raise Failed(f"chromium: {self.p.returncode}\n{out}\n{err}")
+        return out.strip()
+
+
+def test_chromium_asks(bench):
+    ours = bench.peer().socket("ROUTER")
+    page = Page("""const s = new zmq.Req(); s.connect(endpoint);
+        const said = new Promise((done) => s.on("message", (...m) => done(m.join("|"))));
+        s.send(["from", "a page"]); return said;""", ours.bind("ws://127.0.0.1:*/zmq"))
+    got = ours.recv(40000)
+    assert got[1:] == [b"", b"from", b"a page"], got
+    ours.send(got[0], b"", b"hello", b"page")
+    assert page.answer() == "hello|page"
+
+
+def test_chromium_subscribes(bench):
+    ours = bench.peer().socket("XPUB")
+    page = Page("""const s = new zmq.Sub(); s.connect(endpoint); s.subscribe("news.");
+        return new Promise((done) => s.on("message", (...m) => done(m.join("|"))));""",
+                ours.bind("ws://127.0.0.1:*"))
+    assert ours.recv(40000) == [b"\1news."]
+    ours.send(b"sports.x")
+    ours.send(b"news.today", b"all well")
+    assert page.answer() == "news.today|all well"
+
+
+def test_the_pages_examples_run(bench):
+    """docs/transports.md: its script, and what a page or a Node program writes to it."""
+    with open(os.path.join(os.environ.get("SB_SOURCE", "."), "docs", "transports.md"), encoding="utf-8") as f:
+        page = f.read()
+    script, client = (re.search(rf"```{kind}\n(.*?)```", page, re.S).group(1) for kind in ("lua", "js"))
+    port = bench.free_port()
+    for name, text in (("chat.lua", script), ("client.js", client)):
+        with open(bench.path(name), "w", encoding="utf-8") as f:
+            f.write(text.replace("8080", str(port)))
+    bench.scripts.append(Script(bench.path("chat.lua"), bench.backend))
+    done = subprocess.run(["node", bench.path("client.js")], cwd=nodejs.FOLDER, capture_output=True, text=True,
+                          env=dict(os.environ, NODE_PATH=os.path.join(nodejs.FOLDER, "node_modules")),
+                          timeout=30 * SLOW, check=False)
+    assert done.stdout.strip() == "echo: hello", (done.stdout, done.stderr)
+
+
+if __name__ == "__main__":
+    nodejs.set_up()
+    main(tests_of(sys.modules[__name__]))
