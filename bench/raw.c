@@ -263,48 +263,44 @@ static void run_quiet(const bench_args *a)
 enum { AT_ONCE = 64 };
 
 /* Connecting is local and done at once; the other end's greeting and READY come when it has accepted. */
-static int start_client(const bench_args *a, int ep, int i)
+static int start_client(const bench_args *a, const uint8_t *hello, size_t len)
 {
-    uint8_t hello[CHEAP_HELLO];
     int fd = cheap_connect(a, a->connect[0]);
-    cheap_write(fd, hello, cheap_hello(hello, a->type));
-    epoll_ctl(ep, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN, .data.u32 = (uint32_t)i});
+    cheap_write(fd, hello, len);
     return fd;
 }
 
 /* The greeting's 64 octets, then a READY. */
-static bool is_ready(int fd, size_t *have)
+static void await_ready(int fd)
 {
     uint8_t buf[512];
-    ssize_t n = recv(fd, buf, sizeof buf, MSG_DONTWAIT);
-    if (n == 0)
-        bench_die("a connection was refused");
-    size_t before = *have;
-    *have += n > 0 ? (size_t)n : 0;
-    return before <= 64 && *have > 64;
+    for (size_t have = 0; have <= 64;) {
+        ssize_t n = recv(fd, buf, sizeof buf, 0);
+        if (n <= 0)
+            bench_die("a connection was refused");
+        have += (size_t)n;
+    }
 }
 
-/* Says "start", then "end CONNECTIONS NANOSECONDS" when all of them are ready, and stays. */
+/* Says "start" with the first, then "end CONNECTIONS NANOSECONDS" when all others are ready too, and stays.
+ * So many are under way at once; each is waited for in its turn. */
 static void run_idle(const bench_args *a)
 {
-    struct epoll_event events[AT_ONCE];
-    int *fds = calloc((size_t)a->peers, sizeof *fds), made = 0, done = 0;
-    size_t *have = calloc((size_t)a->peers, sizeof *have);
-    int ep = epoll_create1(EPOLL_CLOEXEC), first = start_client(a, ep, 0);
-    made = 1;
-    fds[0] = first;
+    uint8_t hello[CHEAP_HELLO];
+    size_t len = cheap_hello(hello, a->type);
+    int fds[AT_ONCE];
+    await_ready(start_client(a, hello, len));
     usleep((unsigned)a->warm_ms * 1000);
     puts("start");
     fflush(stdout);
     uint64_t begin = bench_now();
-    while (done < a->peers) {
-        for (; made < a->peers && made - done < AT_ONCE; made++)
-            fds[made] = start_client(a, ep, made);
-        int n = epoll_wait(ep, events, AT_ONCE, -1);
-        for (int i = 0; i < n; i++)
-            done += is_ready(fds[events[i].data.u32], &have[events[i].data.u32]);
+    for (int i = 0; i < a->peers - 1 + AT_ONCE; i++) {
+        if (i >= AT_ONCE)
+            await_ready(fds[i % AT_ONCE]);
+        if (i < a->peers - 1)
+            fds[i % AT_ONCE] = start_client(a, hello, len);
     }
-    printf("end %d %llu\n", done - 1, (unsigned long long)(bench_now() - begin));
+    printf("end %d %llu\n", a->peers - 1, (unsigned long long)(bench_now() - begin));
     fflush(stdout);
     pause();
 }

@@ -92,7 +92,7 @@ struct sb_session {
 
     sb_err err;
     sb_session_cause cause;
-    char detail[128];
+    char *detail; /* NULL: none, or no memory for it */
 };
 
 /* Ends the session; returns err. The first end counts. */

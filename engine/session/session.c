@@ -97,6 +97,7 @@ void sb_session_destroy(sb_session *s)
     free(s->peer_memory);
     free(s->auth_memory);
     free(s->way);
+    free(s->detail);
     free(s);
 }
 
@@ -125,18 +126,21 @@ bool sb_session_passthrough(const sb_session *s)
 sb_session_cause sb_session_why(const sb_session *s, const char **detail)
 {
     if (detail != NULL)
-        *detail = s->detail;
+        *detail = s->detail != NULL ? s->detail : "";
     return s->cause;
 }
 
 static bool end(sb_session *s, sb_err err, sb_session_cause cause, const char *format, va_list args)
 {
+    char text[128];
+
     if (s->state == SB_SESSION_OVER)
         return false;
     s->state = SB_SESSION_OVER;
     s->err = err;
     s->cause = cause;
-    vsnprintf(s->detail, sizeof s->detail, format, args);
+    vsnprintf(text, sizeof text, format, args);
+    s->detail = strdup(text);
     sb__assembly_finish(&s->part);
     return true;
 }
@@ -159,7 +163,7 @@ sb_err sb__session_refuse(sb_session *s, sb_err err, sb_session_cause cause, con
 
     va_start(args, format);
     if (end(s, err, cause, format, args) && !silent) {
-        sb__error_put(sb__lane(s), s->detail);
+        sb__error_put(sb__lane(s), s->detail != NULL ? s->detail : "");
         sb__lane_done(s);
     }
     va_end(args);

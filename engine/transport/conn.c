@@ -28,7 +28,7 @@ static void tell_gone(sb__conn *conn)
     if (conn->peer != NULL)
         conn->end.was_ready = conn->peer->ready;
     if (conn->vectors != NULL && conn->peer != NULL)
-        sb__queue_split_flight(&conn->peer->out, &conn->flight);
+        sb__queue_split_flight(&conn->peer->out, &conn->vectors->flight);
     conn->owner->gone(conn, &conn->end);
     conn->peer = NULL;
 }
@@ -150,7 +150,6 @@ static void write_done(sb__conn *conn)
     conn->control = NULL;
     sb_buf_unref(conn->sealed);
     conn->sealed = NULL;
-    sb__queue_finish(&conn->flight);
 }
 
 /* From here on PONGs and the like have nowhere to go. */
@@ -588,7 +587,6 @@ sb_err sb__conn_create(sb__hub *hub, sb_stream *stream, const sb_session_config 
     conn->owner = owner;
     conn->owner_data = owner_data;
     conn->id = ++hub->last_id;
-    sb__queue_init(&conn->flight, 0, 0);
     sb_list_node_init(&conn->fresh);
     sb__task_init(&conn->flush, flush);
     sb__task_init(&conn->feed, resume);

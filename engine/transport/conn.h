@@ -64,7 +64,6 @@ struct sb__conn {
     sb_buf *sealed;       /* messages in flight, sealed */
     sb__confirm *confirm; /* NULL: nothing to confirm yet */
     sb__vectors *vectors; /* the write in flight, NULL: none */
-    sb__queue flight;     /* keeps the memory of a write whose peer went away first */
     bool over;            /* gone was told */
     bool stalled;         /* not reading: the in queue is full */
     bool quiet;           /* takes no input beyond what it has */

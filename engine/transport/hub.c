@@ -109,9 +109,11 @@ void sb__hub_go_on(sb__hub *hub)
 sb__vectors *sb__hub_vectors(sb__hub *hub)
 {
     sb__vectors *vectors = hub->spare;
-    if (vectors == NULL)
-        return malloc(sizeof *vectors);
-    hub->spare = vectors->next;
+    if (vectors != NULL)
+        hub->spare = vectors->next;
+    else if ((vectors = malloc(sizeof *vectors)) == NULL)
+        return NULL;
+    sb__queue_init(&vectors->flight, 0, 0);
     return vectors;
 }
 
@@ -119,6 +121,7 @@ void sb__hub_vectors_done(sb__hub *hub, sb__vectors *vectors)
 {
     if (vectors == NULL)
         return;
+    sb__queue_finish(&vectors->flight);
     vectors->next = hub->spare;
     hub->spare = vectors;
 }

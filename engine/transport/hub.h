@@ -7,6 +7,7 @@
 
 #include "engine/base/list.h"
 #include "engine/loop.h"
+#include "engine/pattern/queue.h"
 
 /* Something to do at the end of the turn; embedded in its owner. */
 typedef struct sb__task sb__task;
@@ -16,10 +17,11 @@ struct sb__task {
     bool queued;
 };
 
-/* The vectors of a write in flight; pooled, since an idle connection needs none. */
+/* What a write in flight needs; pooled, since an idle connection needs none. */
 #define SB__WRITE_VECTORS 128
 typedef struct sb__vectors {
     struct sb__vectors *next;
+    sb__queue flight; /* keeps the memory of a write whose peer went away first */
     struct iovec iov[SB__WRITE_VECTORS];
 } sb__vectors;
 
