@@ -78,7 +78,7 @@ static void recv_prep(struct uring_op *op, struct io_uring_sqe *sqe)
 {
     struct uring_stream *us = OBJECT_OF(op, struct uring_stream, recv);
     if (us->own != NULL) {
-        size_t len = us->hot ? us->large : us->own->base.cap;
+        size_t cap = us->own->base.cap, len = us->hot && us->large < cap ? us->large : cap;
         io_uring_prep_recv(sqe, us->fd, us->own->base.data, len, us->hot ? MSG_DONTWAIT : 0);
         return;
     }
@@ -89,10 +89,13 @@ static void recv_prep(struct uring_op *op, struct io_uring_sqe *sqe)
     sqe->buf_group = 0;
 }
 
-static bool take_large(struct uring_stream *us)
+static bool take_own(struct uring_stream *us)
 {
     struct uring_loop *loop = loop_of(us);
-    us->hot = us->hot && loop->nhot < HOT_MAX && (us->own = sb__uring_buf_get_large(loop)) != NULL;
+    if (us->hot && loop->nhot < HOT_MAX)
+        us->own =
+            us->large > loop->slots.pool->size ? sb__uring_buf_get_large(loop) : sb__uring_buf_get(loop);
+    us->hot = us->own != NULL;
     loop->nhot += us->hot;
     return us->hot;
 }
@@ -105,7 +108,7 @@ static void arm(struct uring_stream *us)
     if (!STAILQ_EMPTY(
             &us->held)) /* what came while stopped goes first, and nothing is added to it meanwhile */
         return;
-    if (!take_large(us) && !sb__uring_slots_ready(loop) && (us->own = sb__uring_buf_get(loop)) == NULL) {
+    if (!take_own(us) && !sb__uring_slots_ready(loop) && (us->own = sb__uring_buf_get(loop)) == NULL) {
         move_to(us, &loop->starved);
         return;
     }
@@ -114,9 +117,9 @@ static void arm(struct uring_stream *us)
 }
 
 /* The next hot read takes more or less, by how long this one took. */
-static void adapt(struct uring_stream *us, size_t most, uint64_t took)
+static void adapt(struct uring_stream *us, uint64_t took)
 {
-    const size_t least = loop_of(us)->slots.pool->size;
+    const size_t least = loop_of(us)->slots.pool->size, most = loop_of(us)->slots.large->size;
     if (took > HOT_NS && us->large / 2 >= least)
         us->large /= 2;
     else if (took < HOT_NS / 3 && us->large * 2 <= most)
@@ -126,14 +129,13 @@ static void adapt(struct uring_stream *us, size_t most, uint64_t took)
 static void tell_bytes(struct uring_stream *us, struct uring_buf *buf, size_t len)
 {
     sb_loop *loop = us->base.loop;
-    size_t cap = buf->base.cap;
     uint64_t begin = us->hot ? loop->impl->clock(loop) : 0;
     if (us->calm < CALM)
         us->calm++;
     us->base.events->on_read(&us->base, &buf->base, buf->base.data, len);
     sb__uring_buf_done(loop_of(us), buf);
     if (begin != 0)
-        adapt(us, cap, loop->impl->clock(loop) - begin);
+        adapt(us, loop->impl->clock(loop) - begin);
 }
 
 static void take_bytes(struct uring_stream *us, struct uring_buf *buf, size_t len)
@@ -435,6 +437,7 @@ static void stream_read_stop(sb_stream *st)
         return;
     us->reading = false;
     us->calm = 0;
+    us->large = (uint32_t)loop_of(us)->slots.pool->size; /* what waits shall not hold much */
     move_to(us, us->recv.busy ? &loop_of(us)->stopped : NULL);
 }
 
