@@ -65,7 +65,8 @@ def write_docs(measured, about):
     begin, end = "<!-- results -->\n", "<!-- end of results -->"
     head, rest = text.split(begin)
     with open(page, "w") as f:
-        f.write(head + begin + about + ".\n\n" + report.markdown(measured) + end + rest.split(end)[1])
+        f.write(head + begin + about + ".\n\n![times as fast as libzmq](performance.svg)\n\n" + report.markdown(measured)
+                + end + rest.split(end)[1])
 
 
 def main():
