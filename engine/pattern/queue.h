@@ -17,7 +17,7 @@
 #define SB__QUEUE_PIN   16
 /* A run of messages that lie behind each other in one buffer is referenced when its first message has this
  * size; one of smaller messages, after so many of them were copied. */
-#define SB__QUEUE_RUN    1024
+#define SB__QUEUE_RUN    2048
 #define SB__QUEUE_STREAK 8
 /* No message takes more vectors than this: sb__queue_iov wants at least so many. */
 #define SB__QUEUE_IOV 32

@@ -366,11 +366,11 @@ static void test_a_run_of_forwarded_messages_is_one_vector(void **state)
     sb_msg plain;
     struct iovec iov[SB__QUEUE_IOV];
     sb_buf *buf = sb_buf_create(65536);
-    uint8_t body[2000] = {1};
+    uint8_t body[3000] = {1};
     size_t at[9] = {0};
     for (int i = 0; i < 8; i++) {
         sb_msg_init(&plain);
-        sb_msg_push(&plain, body, i == 0 ? 2000 : 50, NULL);
+        sb_msg_push(&plain, body, i == 0 ? 3000 : 50, NULL);
         sb_msg_pack(&plain, buf->data + at[i]);
         at[i + 1] = at[i] + sb_msg_packed_size(&plain);
     }
