@@ -234,6 +234,27 @@ static void write_message(sb__queue *q, const sb_msg *msg, const struct plan *pl
         add_ref(q, msg->wire_buf, msg->wire, msg->wire_len);
 }
 
+/* What most messages that are made here come to: small frames behind those that lie there. */
+static bool append_small(sb__queue *q, const sb_msg *msg)
+{
+    const uint32_t singles = msg->wire_len != 0 ? msg->wire_first : msg->n;
+    size_t size = msg->wire_len;
+    for (uint32_t i = 0; i < singles && size < SB__QUEUE_RUN; i++)
+        size += sb__packed_header_size(msg->frames[i].len) + msg->frames[i].len;
+    if (size >= SB__QUEUE_RUN || size > (size_t)(q->limit - q->tail) || q->streak == SB__QUEUE_STREAK)
+        return false;
+    uint8_t *p = q->tail;
+    for (uint32_t i = 0; i < singles; i++)
+        p = write_frame(q, p, &msg->frames[i], i + 1 < msg->n, false);
+    if (msg->wire_len != 0)
+        memcpy(p, msg->wire, msg->wire_len);
+    q->tail += size;
+    sb__queue_count(q, size);
+    q->streak = 0;
+    q->copied_end = NULL;
+    return true;
+}
+
 sb_err sb__queue_append(sb__queue *q, const sb_msg *msg)
 {
     SB_TRACE(13);
@@ -243,6 +264,8 @@ sb_err sb__queue_append(sb__queue *q, const sb_msg *msg)
         sb__queue_clear_waiting(q);
     else if (sb__queue_full(q))
         return SB_EAGAIN;
+    if (append_small(q, msg))
+        return SB_OK;
     struct plan plan = make_plan(q, msg);
     if (!reserve_spans(q, 2 * plan.refs + 1) || (plan.copied > 0 && !reserve_octets(q, plan.copied)))
         return SB_ENOMEM;
