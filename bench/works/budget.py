@@ -13,7 +13,7 @@ import subprocess
 from harness import Failed, Proc, Result, Run, free_ports
 from works.broker import Broker
 
-BUDGET = {("send", 64): 360, ("receive", 64): 210, ("pass", 64): 440, ("route", 64): 580, ("choose", 64): 2130,
+BUDGET = {("send", 64): 305, ("receive", 64): 210, ("pass", 64): 440, ("route", 64): 580, ("choose", 64): 2130,
           ("edit", 64): 4080}
 COUNTS = 20000, 60000
 
