@@ -175,7 +175,8 @@ sb_err sb_session_create(const sb_session_config *cfg, const sb_session_events *
 void sb_session_destroy(sb_session *s);
 
 /* A STREAM's session has no handshake: on_ready comes from inside this call, and then octets as they come, as
- * messages of one frame without wire form. Of other types: nothing. Before the first feed. */
+ * messages of one frame without wire form. Of other types: nothing. The first feed does it where nobody did.
+ */
 sb_err sb_session_start(sb_session *s, uint64_t now);
 
 void *sb_session_data(const sb_session *s);

@@ -196,7 +196,7 @@ sb_err sb_session_feed(
     if (s->asking)
         return SB_OK;
     if (s->state == SB_SESSION_GREETING)
-        err = sb__greeting_feed(s, &in);
+        err = s->raw ? sb_session_start(s, now) : sb__greeting_feed(s, &in);
     if (err == SB_OK)
         err = s->raw ? sb__raw_feed(s, &in) : sb__decode_feed(s, &in);
     *consumed = (size_t)(in.p - data);

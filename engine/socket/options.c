@@ -128,7 +128,8 @@ static const sb_opt_row table[] = {
         "a request without answer for so long goes to the next peer too, 0: never; numbers requests"),
     BOOL(SB_OPT_REQ_RELAXED, "req_relaxed", 0, BITS(SB_REQ), "allow a request while one is open"),
     BOOL(SB_OPT_CONFLATE, "conflate", 0,
-        PUBLISHERS | SUBSCRIBERS | BITS(SB_PUSH) | BITS(SB_PULL) | BITS(SB_DEALER),
+        PUBLISHERS | SUBSCRIBERS | BITS(SB_PUSH) | BITS(SB_PULL) | BITS(SB_DEALER) | BITS(SB_SCATTER) |
+            BITS(SB_GATHER),
         "keep only the last message"),
     BOOL(SB_OPT_ROUTER_HANDOVER, "router_handover", 0, ROUTERS, "a new peer takes over a routing id in use"),
     INT(SB_OPT_TOS, "tos", 0, 0, 255, 0, "IP type of service"),

@@ -28,6 +28,17 @@ static void test_it_is_ready_at_once_and_says_nothing(void **state)
     rig_finish(&r);
 }
 
+static void test_octets_start_it_too(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_init(&r, SB_STREAM);
+    FEED(&r, "early");
+    assert_string_equal(r.log, "ready STREAM 0.0 \nmsg [early] odd\n");
+    rig_finish(&r);
+}
+
 static void test_others_start_by_their_greeting(void **state)
 {
     struct rig r;
@@ -124,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_it_is_ready_at_once_and_says_nothing),
+        cmocka_unit_test(test_octets_start_it_too),
         cmocka_unit_test(test_others_start_by_their_greeting),
         cmocka_unit_test(test_octets_are_handed_on_as_they_come),
         cmocka_unit_test(test_max_frame_cuts_them),

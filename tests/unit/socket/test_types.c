@@ -175,6 +175,25 @@ static void test_a_server_routes_like_a_router(void **state)
     ear_clear(&ear_c);
 }
 
+static void test_scatter_may_keep_the_last_only(void **state)
+{
+    (void)state;
+    bench b;
+    ear heard;
+    bench_open(&b);
+    sb_socket *gather = open_socket(&b, SB_GATHER, &heard), *scatter = open_socket(&b, SB_SCATTER, NULL);
+    set_int(scatter, SB_OPT_CONFLATE, 1);
+    connect_to(scatter, ways[1]);
+    for (const char *text = "123"; *text != '\0'; text++)
+        assert_int_equal(sb_socket_send_bytes(scatter, text, 1), SB_OK);
+    bind_to(gather, ways[1]);
+    settle(&b);
+    assert_int_equal(heard.n, 1);
+    expect_seen(&heard, 0, "3");
+    bench_close(&b);
+    ear_clear(&heard);
+}
+
 static void test_radio_dish(void **state)
 {
     (void)state;
@@ -250,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_connect_peer_needs_a_peer_at_once),
         cmocka_unit_test(test_scatter_gather_and_channel),
         cmocka_unit_test(test_a_server_routes_like_a_router),
+        cmocka_unit_test(test_scatter_may_keep_the_last_only),
         cmocka_unit_test(test_radio_dish),
         cmocka_unit_test(test_a_radio_may_deny_and_rewrite_groups),
         cmocka_unit_test(test_wrong_partners_are_refused),

@@ -31,15 +31,16 @@ static const char *bound(sb_socket *sock, const char *endpoint)
 
 static void test_radio_to_dish(void **state)
 {
-    static const char *const backends[] = {"auto", "uv"};
+    static const char *const backends[] = {"auto", "uv", "auto"};
+    static const char *const at[] = {"udp://127.0.0.1:*", "udp://127.0.0.1:*", "udp://[::1]:*"};
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         bench b;
         ear heard;
         real_open(&b, backends[i]);
         sb_socket *dish = open_socket(&b, SB_DISH, &heard), *radio = open_socket(&b, SB_RADIO, NULL);
         assert_int_equal(sb_socket_join(dish, "news", 4), SB_OK);
-        connect_to(radio, bound(dish, "udp://127.0.0.1:*"));
+        connect_to(radio, bound(dish, at[i]));
         assert_int_equal(send_frames(radio, "other|no"), SB_OK);
         assert_int_equal(send_frames(radio, "news|rain"), SB_OK);
         assert_int_equal(send_frames(radio, "news|"), SB_OK);
