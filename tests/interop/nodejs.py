@@ -57,9 +57,9 @@ def set_up():
 class NodePeer(Process):
     """node/ws_peer.js with one socket."""
 
-    def __init__(self, library, kind):
+    def __init__(self, library, kind, **environment):
         super().__init__(["node", os.path.join(FOLDER, "ws_peer.js"), library], library, stdin=subprocess.PIPE,
-                         stdout=subprocess.PIPE)
+                         stdout=subprocess.PIPE, env=dict(os.environ, **environment))
         self.buffer = b""
         self.ask(f"open {kind}")
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 
+import certs
 import nodejs
 from peer import Failed, Script, SLOW, until
 from runner import main, tests_of
@@ -181,6 +182,36 @@ def test_chromium_subscribes(bench):
     ours.send(b"sports.x")
     ours.send(b"news.today", b"all well")
     assert page.answer() == "news.today|all well"
+
+
+def secured(bench, kind):
+    certs.make(bench.directory.name)
+    ours = bench.peer().socket(kind, wss_cert_file=bench.path("server.pem"), wss_key_file=bench.path("server.key"))
+    return ours, ours.bind("wss://127.0.0.1:*/zmq").replace("127.0.0.1", "localhost")
+
+
+def test_jszmq_over_tls(bench):
+    """Node.js checks our certificate; without the authority it does not come in."""
+    ours, endpoint = secured(bench, "PULL")
+    stranger = peer_of(bench, "jszmq", "PUSH")
+    stranger.connect(endpoint)
+    until(lambda: "handshake_failed_protocol" in ours.events(), 10, "a client that trusts nobody")
+    stranger.reap()
+    bench.scripts.remove(stranger)
+    theirs = nodejs.NodePeer("jszmq", "PUSH", NODE_EXTRA_CA_CERTS=bench.path("ca.pem"))
+    bench.scripts.append(theirs)
+    theirs.connect(endpoint)
+    flow(theirs, ours)
+
+
+def test_chromium_over_tls(bench):
+    ours, endpoint = secured(bench, "ROUTER")
+    page = Page("""const s = new zmq.Req(); s.connect(endpoint);
+        const said = new Promise((done) => s.on("message", (...m) => done(m.join("|"))));
+        s.send("secret"); return said;""", endpoint)
+    got = ours.recv(40000)
+    ours.send(got[0], b"", b"kept")
+    assert page.answer() == "kept"
 
 
 def test_the_pages_examples_run(bench):
