@@ -48,6 +48,7 @@ typedef struct sb_engine_config {
     sb_host *host;       /* borrowed, may be NULL (log lines are lost) */
     uint32_t max_peers;  /* connections over all sockets, 0 = no limit */
     uint64_t max_queued; /* octets queued over all peers, 0 = no limit; shared fairly (docs/overload.md) */
+    bool hold_connects;  /* connects wait for sb_engine_release_connects */
 } sb_engine_config;
 
 /* NULL config: all defaults. err (may be NULL) gets one line. */
@@ -70,14 +71,20 @@ int sb_engine_fd(sb_engine *engine);
 int sb_engine_timeout(sb_engine *engine);
 sb_err sb_engine_step(sb_engine *engine);
 
-/* Graceful end: stops accepting, new connects and reading (what already arrived is still handled and passed
- * on), sends what is queued. The report comes once, when all is sent or at the deadline (ns from now); then
- * everything is closed. */
+/* Ends hold_connects: tcp and ipc connects begin now. For a host whose older engine still has its own
+ * connections to the same peers; meanwhile messages queue as for any peer that is not there yet. Idempotent.
+ */
+void sb_engine_release_connects(sb_engine *engine);
+
+/* Graceful end: stops accepting, new connects and taking requests (what already arrived is still handled and
+ * passed on), waits for the answers to requests under way, sends what is queued. The report comes once, when
+ * all is sent or at the deadline (ns from now); then everything is closed. */
 typedef struct sb_drain_report {
     uint64_t sent_msgs; /* left while draining */
     uint64_t unsent_msgs, unsent_bytes;
     uint32_t peers_with_unsent;
     uint64_t incomplete_msgs; /* peers ended inside them: discarded, whole messages only */
+    uint32_t unread_peers;    /* were not read to their end when the time was over */
 } sb_drain_report;
 typedef struct sb_drain sb_drain;
 struct sb_drain {

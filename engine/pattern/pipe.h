@@ -83,6 +83,7 @@ struct sb_peer {
     struct sb__held *held;     /* messages of this peer that wait for room at their target */
     struct sb__alias *aliases; /* rewritten subscriptions, see alias.h */
     uint64_t msgs_in, msgs_out, bytes_in, bytes_out, dropped[SB_DROP_COUNT], rtt;
+    uint64_t abandoned; /* messages of its that nobody will answer */
     char *address;
 };
 

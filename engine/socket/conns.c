@@ -34,16 +34,67 @@ void sb__conn_end_for(sb__conn *conn, sb_socket *sock)
         sb__conn_close(conn, SB_ECLOSED, "the socket closed");
 }
 
-/* While its engine drains, what a peer has sent is still taken where it can be told to stop. */
+/* ---- while its engine drains ---- */
+
+/* Types whose peers are told to stop by the end of our side; what they have sent until then is taken. */
+#define TAKES (SB_TYPE_BIT(SB_PULL) | SB_TYPE_BIT(SB_SUB) | SB_TYPE_BIT(SB_XSUB))
+/* Types that are asked: their peers wait for answers. */
+#define ANSWERS (SB_TYPE_BIT(SB_ROUTER) | SB_TYPE_BIT(SB_REP))
+/* Types that ask: what comes may be the answer somebody waits for. */
+#define ASKS (SB_TYPE_BIT(SB_DEALER) | SB_TYPE_BIT(SB_REQ) | SB_TYPE_BIT(SB_PAIR))
+static bool is(const sb_socket *sock, uint32_t types)
+{
+    return (SB_TYPE_BIT(sock->type) & types) != 0;
+}
+
+bool sb__socket_answers(const sb_socket *sock)
+{
+    return is(sock, ANSWERS) && !sock->one_way;
+}
+
+bool sb__peer_awaits(const sb_peer *peer)
+{
+    uint64_t settled = peer->msgs_out + peer->abandoned + peer->dropped[SB_DROP_FILTERED];
+    return sb__socket_answers(peer->socket) && peer->msgs_in > settled;
+}
+
+/* A peer that has its answers goes on with our successor. Right behind an answer is the best moment: its next
+ * question is not yet on the way. */
+static void end_if_answered(sb__conn *conn)
+{
+    const sb_peer *peer = conn->peer;
+    if (peer != NULL && peer->ready && peer->out.msgs == 0 && !sb__peer_awaits(peer))
+        sb__conn_shutdown(conn);
+}
+
+static bool has_queued(const sb__conn *conn)
+{
+    return conn->peer != NULL && conn->peer->out.msgs > 0;
+}
+
 void sb__conn_quiesce_for(sb__conn *conn, sb_socket *sock)
 {
-    if (!sock->closing && !sock->pattern->impl->can_send)
-        sb__conn_read_out(conn);
-    else
+    bool takes = is(sock, TAKES) || (is(sock, ANSWERS | ASKS) && sock->one_way);
+    if (sock->closing) {
         sb__conn_quiet(conn);
+    } else if ((takes || is(sock, ANSWERS)) && sb__conn_is_new(conn) && !has_queued(conn)) {
+        sb__conn_close(conn, SB_ECLOSED, "draining"); /* it comes again, to our successor */
+    } else if (takes) {
+        sb__conn_read_out(conn);
+    } else if (is(sock, ANSWERS)) {
+        if (!sock->engine->drain_asked)
+            return; /* who asks now still gets an answer, and then the end */
+        sb__conn_quiet(conn);
+        end_if_answered(conn);
+    } else if (!is(sock, ASKS)) {
+        sb__conn_quiet(conn);
+    }
 }
 
 void sb__conn_all_sent(sb_peer *peer)
 {
-    sb__socket_check(peer->socket);
+    sb_socket *sock = peer->socket;
+    sb__socket_check(sock);
+    if (sock->engine->drain != NULL && sb__socket_answers(sock))
+        end_if_answered(peer->link_data);
 }

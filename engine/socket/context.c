@@ -38,6 +38,7 @@ sb_err sb_engine_create(const sb_engine_config *cfg, char *err, size_t cap, sb_e
     }
     engine->host = cfg->host;
     engine->budget.max = cfg->max_queued;
+    engine->holding = cfg->hold_connects;
     engine->pool = sb__pool_create(POOL_KEEP); /* NULL: the queues take from the heap */
     sb_list_init(&engine->sockets);
     sb_list_init(&engine->shells);
@@ -129,6 +130,15 @@ int sb_engine_timeout(sb_engine *engine)
 sb_err sb_engine_step(sb_engine *engine)
 {
     return sb_loop_step(engine->loop);
+}
+
+void sb_engine_release_connects(sb_engine *engine)
+{
+    engine->holding = false;
+    SB_LIST_EACH(n, &engine->sockets)
+    {
+        sb__socket_release(SB_LIST_ENTRY(n, sb_socket, node));
+    }
 }
 
 sb_socket *sb_engine_find_socket(sb_engine *engine, const char *name)

@@ -37,7 +37,10 @@ static inline __attribute__((always_inline)) bool blocked(const sb_socket *sock)
 
 void sb__abandon(sb_socket *sock, sb_peer *peer)
 {
-    if (peer != NULL && sock->pattern->impl->abandoned != NULL)
+    if (peer == NULL)
+        return;
+    peer->abandoned++;
+    if (sock->pattern->impl->abandoned != NULL)
         sock->pattern->impl->abandoned(sock->pattern, peer);
 }
 

@@ -23,6 +23,7 @@ typedef struct dialer {
     uint64_t wait; /* ns before the next attempt */
     uint32_t open; /* streams not closed yet */
     bool quiet;    /* no new attempts unless something is queued */
+    bool held;     /* neither connected nor trying: waits for release */
 } dialer;
 
 static void dial(dialer *d);
@@ -63,8 +64,8 @@ static uint64_t next_wait(dialer *d, bool protocol)
 static void retry(dialer *d, sb_err why, bool protocol)
 {
     sb_socket *sock = d->base.socket;
-    bool idle = d->quiet && d->peer->out.msgs == 0;
-    if (d->base.closing || idle || sb__opt(sock, SB_OPT_RECONNECT_IVL) < 0)
+    d->held = d->quiet && d->peer->out.msgs == 0;
+    if (d->base.closing || d->held || sb__opt(sock, SB_OPT_RECONNECT_IVL) < 0)
         return;
     uint64_t wait = next_wait(d, protocol);
     sb_event event = {.endpoint = d->base.given, .err = why, .interval = wait, .detail = sb_strerror(why)};
@@ -278,6 +279,9 @@ static void begin(dialer *d)
     d->naddrs = 1;
     if (begin_at_host(d))
         return;
+    d->held = d->base.socket->engine->holding && !d->quiet;
+    if (d->held)
+        return;
     sb_err err = sb__endpoint_addr(ep, ipv6, &d->addrs[0]);
     if (err == SB_OK) {
         dial(d);
@@ -303,14 +307,25 @@ static void on_timer(sb_timer *timer)
 
 /* ---- the binding ---- */
 
+static void release(sb__binding *b)
+{
+    dialer *d = (dialer *)b;
+    if (d->held && !b->closing && !(d->quiet && d->peer->out.msgs == 0))
+        begin(d);
+}
+
 static void quiesce(sb__binding *b)
 {
     dialer *d = (dialer *)b;
     d->quiet = true;
-    if (d->conn != NULL)
+    if (d->conn != NULL) {
         sb__conn_quiesce_for(d->conn, b->socket);
-    else if (d->peer != NULL && d->peer->out.msgs == 0 && d->connecting == NULL)
+    } else if (d->peer != NULL && d->peer->out.msgs == 0 && d->connecting == NULL && !d->looking) {
         sb_timer_stop(hub_of(d)->loop, &d->timer);
+        d->held = true;
+    } else {
+        release(b);
+    }
 }
 
 static void close_binding(sb__binding *b)
@@ -331,7 +346,11 @@ static void close_binding(sb__binding *b)
     free_if_done(d);
 }
 
-static const sb__binding_impl dialer_impl = {.close = close_binding, .quiesce = quiesce};
+static const sb__binding_impl dialer_impl = {
+    .close = close_binding,
+    .quiesce = quiesce,
+    .release = release,
+};
 
 static sb_err fail(dialer *d, sb_err code, const char *why, char *err, size_t cap)
 {

@@ -2,7 +2,8 @@
 #include "engine/socket/internal.h"
 
 #define CHECK_EVERY (2 * SB_NS_PER_MS)
-#define CLOSE_TIME  (1 * SB_NS_PER_S) /* for the peers to end their side */
+#define ASK_TIME    (20 * SB_NS_PER_MS) /* in which peers are ended behind their answers */
+#define CLOSE_TIME  (1 * SB_NS_PER_S)   /* for the peers to end their side */
 
 typedef struct totals {
     uint64_t sent, msgs, bytes, incomplete;
@@ -20,11 +21,13 @@ static void add_socket(totals *t, const sb_socket *sock)
     t->msgs += s.queued_out_msgs + s.queued_in_msgs;
     t->bytes += s.queued_out_bytes + s.queued_in_bytes;
     t->moving |= s.queued_out_msgs > 0 || (s.queued_in_msgs > 0 && consumer && !sock->stopped);
+    bool asked = !sock->engine->drain_asked && sb__socket_answers(sock);
     SB_LIST_EACH(n, &sock->peers)
     {
         const sb_peer *peer = SB_LIST_ENTRY(n, sb_peer, peers);
         t->peers += peer->out.msgs > 0;
         t->moving |= peer->pauses > 0 || peer->held != NULL;
+        t->moving |= peer->ready && (asked || sb__peer_awaits(peer));
     }
 }
 
@@ -48,6 +51,7 @@ static void begin_close(sb_engine *engine, uint64_t now)
         .unsent_msgs = t.msgs,
         .unsent_bytes = t.bytes,
         .peers_with_unsent = t.peers,
+        .unread_peers = engine->hub.ending,
         .incomplete_msgs = t.incomplete - engine->drain_incomplete_before,
     };
     SB_LIST_EACH(n, &engine->sockets)
@@ -63,6 +67,31 @@ static bool closed(const sb_engine *engine)
     return sb_list_empty(&engine->sockets) && engine->hub.handles == 0;
 }
 
+/* From now on requests wait for our successor. */
+static void stop_asking(sb_engine *engine)
+{
+    engine->drain_asked = true;
+    SB_LIST_EACH(n, &engine->sockets)
+    {
+        sb_socket *sock = SB_LIST_ENTRY(n, sb_socket, node);
+        if (sb__socket_answers(sock))
+            sb__socket_quiesce(sock);
+    }
+}
+
+/* What was taken from one peer may be for another whose connect had nothing to do until now. */
+static void wake_dialers(sb_engine *engine)
+{
+    SB_LIST_EACH(n, &engine->sockets)
+    {
+        sb_stats s;
+        sb_socket *sock = SB_LIST_ENTRY(n, sb_socket, node);
+        sb_socket_stats(sock, &s);
+        if (s.queued_out_msgs > 0)
+            sb__socket_release(sock);
+    }
+}
+
 static void on_check(sb_timer *timer)
 {
     sb_engine *engine = SB_LIST_ENTRY(timer, sb_engine, drain_timer);
@@ -72,8 +101,12 @@ static void on_check(sb_timer *timer)
         engine->drain->on_drained(engine->drain, &engine->drain_report);
         return;
     }
+    if (!engine->drain_asked && now >= engine->drain_ask_until)
+        stop_asking(engine);
     if (!engine->drain_closing && (late || !count(engine).moving))
         begin_close(engine, now);
+    if (!engine->drain_closing)
+        wake_dialers(engine);
     sb_timer_start(engine->loop, timer, now + CHECK_EVERY);
 }
 
@@ -91,6 +124,7 @@ sb_err sb_engine_drain(sb_engine *engine, uint64_t deadline_ns, sb_drain *drain)
     engine->drain_sent_before = before.sent;
     engine->drain_incomplete_before = before.incomplete;
     uint64_t now = sb_engine_now(engine);
+    engine->drain_ask_until = now + ASK_TIME;
     engine->drain_deadline = deadline_ns > SB_NEVER - now ? SB_NEVER : now + deadline_ns;
     SB_LIST_EACH(n, &engine->sockets)
     {

@@ -23,6 +23,7 @@ struct sb_engine {
     uint32_t nsockets;
     sb_socket *dead_letter;
     sb__budget budget; /* what all peers' queues hold */
+    bool holding;      /* connects wait */
     sb_list shells;    /* closed sockets that route rows still name */
     sb_authenticator *authenticator;
     sb_map questions; /* peers that wait to be let in, by number (auth.c) */
@@ -32,6 +33,8 @@ struct sb_engine {
     sb_timer drain_timer;
     sb_drain_report drain_report;
     uint64_t drain_sent_before, drain_incomplete_before, drain_deadline;
+    uint64_t drain_ask_until; /* requests are taken until then */
+    bool drain_asked;         /* ... and it is over */
     bool drain_closing;
 };
 
@@ -50,6 +53,7 @@ typedef struct sb__binding_impl {
     void (*close)(sb__binding *b); /* stops for good; frees itself when its last handle is closed */
     /* Linger and drain: no new connections; what is queued still goes. */
     void (*quiesce)(sb__binding *b);
+    void (*release)(sb__binding *b); /* a connect that rests begins; NULL: it never rests */
 } sb__binding_impl;
 
 /* What lies between the connections of a binding and their streams (layers.c). NULL: nothing. */
@@ -123,7 +127,8 @@ struct sb_socket {
     sb_peer *peeked;    /* whose first message the last recv showed */
 
     bool closing, closed;
-    bool draining;    /* takes no input any more */
+    bool draining;    /* takes no input any more, answers apart */
+    bool one_way;     /* ... and when that began had taken messages and never sent any */
     bool linger_over; /* what is not sent by now is lost */
     bool cutting;     /* the bindings are told to close */
     sb_timer linger;
@@ -265,6 +270,10 @@ void sb__conn_tell_end(sb_socket *sock, const sb__binding *b, sb__conn *conn, co
 void sb__conn_end_for(sb__conn *conn, sb_socket *sock);
 void sb__conn_quiesce_for(sb__conn *conn, sb_socket *sock);
 void sb__conn_all_sent(sb_peer *peer); /* the drained slot */
+/* ROUTER and REP, unless they never answered anybody. */
+bool sb__socket_answers(const sb_socket *sock);
+/* Messages the peer sent to a socket that answers, and that are neither answered nor given up. */
+bool sb__peer_awaits(const sb_peer *peer);
 
 /* layers.c: the filters (TLS, WebSocket, SOCKS5) of a binding's connections, out of its endpoint and options.
  * *out is NULL where there are none. Errors have one line in err. */
@@ -277,7 +286,7 @@ sb_err sb__layers_wrap(
 /* The proxy to dial instead of the endpoint itself; NULL: none. */
 const sb__endpoint *sb__layers_proxy(const sb__layers *layers);
 
-/* socket.c */
+/* bindings.c; sb__reach_check, sb__socket_check and abort: socket.c */
 /* Whether the socket may bind or connect this endpoint now, and what it says. */
 sb_err sb__reach_check(
     sb_socket *sock, const char *endpoint, bool bind, sb__endpoint *ep, char *err, size_t cap);
@@ -285,8 +294,10 @@ void sb__binding_init(sb__binding *b, const sb__binding_impl *impl, sb_socket *s
     const char *given, bool bind);
 void sb__binding_free(sb__binding *b);  /* out of the socket's list; memory of the binding is the caller's */
 void sb__socket_check(sb_socket *sock); /* linger: is everything sent? closed: is everything gone? */
+void sb__socket_cut(sb_socket *sock);   /* its bindings close for good */
 void sb__socket_quiesce(sb_socket *sock);
-void sb__socket_abort(sb_socket *sock); /* closes without linger */
+void sb__socket_release(sb_socket *sock); /* its connects that rest begin */
+void sb__socket_abort(sb_socket *sock);   /* closes without linger */
 void sb__shells_finish(sb_engine *engine);
 
 /* drain.c */

@@ -249,7 +249,7 @@ static void quiesce(sb__binding *b)
         sb_listener_close(l->ln);
     }
     l->accepting = false;
-    SB_LIST_EACH(n, &l->conns)
+    SB_LIST_EACH_SAFE(n, after, &l->conns)
     {
         sb__conn_quiesce_for(SB_LIST_ENTRY(n, sb__conn, node), b->socket);
     }

@@ -179,21 +179,6 @@ static bool all_sent(const sb_socket *sock)
     return true;
 }
 
-static void each_binding(sb_socket *sock, bool quiesce)
-{
-    SB_LIST_EACH_SAFE(n, after, &sock->bindings)
-    {
-        sb__binding *b = SB_LIST_ENTRY(n, sb__binding, node);
-        (quiesce ? b->impl->quiesce : b->impl->close)(b);
-    }
-}
-
-void sb__socket_quiesce(sb_socket *sock)
-{
-    sock->draining = true;
-    each_binding(sock, true);
-}
-
 static void close_leaving(sb_socket *sock)
 {
     SB_LIST_EACH_SAFE(n, after, &sock->bindings)
@@ -226,7 +211,7 @@ static void finish_run(sb__task *task)
     }
     if (!sock->cutting && (sock->linger_over || all_sent(sock))) {
         sock->cutting = true;
-        each_binding(sock, false);
+        sb__socket_cut(sock);
     }
     if (sock->cutting)
         reap_left(sock);
@@ -262,6 +247,7 @@ void sb_socket_close(sb_socket *sock)
 
 void sb__socket_abort(sb_socket *sock)
 {
+    sock->cutting &= !sock->engine->hub.aborting; /* what is ending in order ends at once */
     sock->closing = true;
     sock->linger_over = true;
     sb__socket_check(sock);
@@ -437,27 +423,6 @@ sb_err sb_socket_disconnect(sb_socket *sock, const char *endpoint)
 const char *sb_socket_last_endpoint(const sb_socket *sock)
 {
     return sock->last_endpoint != NULL ? sock->last_endpoint : "";
-}
-
-void sb__binding_init(sb__binding *b, const sb__binding_impl *impl, sb_socket *sock, const sb__endpoint *ep,
-    const char *given, bool bind)
-{
-    b->impl = impl;
-    b->socket = sock;
-    b->endpoint = *ep;
-    b->given = strdup(given);
-    b->bind = bind;
-    sb_list_push_back(&sock->bindings, &b->node);
-}
-
-void sb__binding_free(sb__binding *b)
-{
-    sb_socket *sock = b->socket;
-    sb_list_remove(&b->node);
-    sb__layers_free(b->layers);
-    free(b->given);
-    free(b->resolved);
-    sb__socket_check(sock);
 }
 
 /* ---- sending and subscribing ---- */

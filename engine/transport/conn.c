@@ -162,8 +162,13 @@ static void end_own_side(sb__conn *conn)
 static void flush(sb__task *task)
 {
     sb__conn *conn = (sb__conn *)((char *)task - offsetof(sb__conn, flush));
-    if (conn->vectors != NULL || conn->shut || conn->ended)
+    if (conn->vectors != NULL || conn->shut)
         return;
+    if (conn->ended) {
+        if (conn->shutting)
+            shut(conn); /* no more waiting for the peer's end than that */
+        return;
+    }
     conn->vectors = sb__hub_vectors(conn->hub);
     if (conn->vectors == NULL) {
         sb__conn_close(conn, SB_ENOMEM, "no memory for a write");
@@ -182,7 +187,7 @@ static void flush(sb__task *task)
         sb__conn_close(conn, SB_EIO, "write failed");
     else if (conn->shutting)
         shut(conn);
-    else if (conn->ending)
+    else if (conn->ending && sb_session_get_state(conn->session) == SB_SESSION_READY)
         end_own_side(conn);
 }
 
@@ -299,28 +304,6 @@ static void resume(sb__task *task)
         sb_stream_read_start(conn->stream);
 }
 
-void sb__conn_read_out(sb__conn *conn)
-{
-    bool ready = sb_session_get_state(conn->session) == SB_SESSION_READY;
-    if (!ready || sb_stream_fd(conn->stream) < 0) {
-        sb__conn_quiet(conn);
-        return;
-    }
-    if (conn->over || conn->shutting || conn->ending)
-        return;
-    conn->ending = true;
-    conn->hub->ending++;
-    sb__hub_output(conn->hub, &conn->flush);
-}
-
-void sb__conn_quiet(sb__conn *conn)
-{
-    conn->quiet = true;
-    if (!conn->over && sb_session_get_state(conn->session) == SB_SESSION_READY)
-        sb_stream_read_stop(
-            conn->stream); /* before READY it goes on: something may be queued for this peer */
-}
-
 static void on_end(sb_stream *st, sb_err why)
 {
     sb__conn *conn = st->data;
@@ -407,7 +390,7 @@ static sb_err ready(sb_session *s, const sb_peer_info *info)
 {
     sb__conn *conn = sb_session_data(s);
     sb_err err = conn->owner->ready(conn, info);
-    if (err == SB_OK && conn->peer != NULL && conn->peer->out.msgs > 0)
+    if (err == SB_OK && conn->peer != NULL && (conn->peer->out.msgs > 0 || conn->ending))
         sb__hub_output(conn->hub, &conn->flush);
     if (conn->quiet)
         stall(conn);

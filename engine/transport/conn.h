@@ -91,8 +91,10 @@ void sb__conn_answer(sb__conn *conn, const sb_session_verdict *verdict);
 void sb__conn_quiet(sb__conn *conn);
 /* The gentle form for a socket that only receives: our side of the stream is ended once control octets are
  * written, and everything is read and handed on until the peer ends its own, so that nothing it sent is lost.
- * Falls back to sb__conn_quiet where a stream cannot be half closed. */
+ * In a handshake that comes first. Falls back to sb__conn_quiet where a stream cannot be half closed. */
 void sb__conn_read_out(sb__conn *conn);
+/* The peer has not even greeted: it cannot have sent a message, nor will before it hears from us. */
+bool sb__conn_is_new(const sb__conn *conn);
 /* Ends it in order: no more input, what is queued is written, then the stream is shut and closed. */
 void sb__conn_shutdown(sb__conn *conn);
 

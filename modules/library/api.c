@@ -43,6 +43,7 @@ static const sb_api api = {
     .gateway_cancel = sb_gateway_cancel,
     .gateway_follow = sb_gateway_follow,
     .gateway_unfollow = sb_gateway_unfollow,
+    .engine_release_connects = sb_engine_release_connects,
 };
 
 const sb_api *sb_api_get(uint32_t version)

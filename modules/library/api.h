@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define SB_API_VERSION 1
+#define SB_API_VERSION 2
 #define SB_API_SYMBOL  "sb_api_get"
 
 typedef struct sb_api {
@@ -68,6 +68,7 @@ typedef struct sb_api {
     sb_err (*gateway_follow)(sb_gateway *gw, size_t use, const void *topic, size_t len,
         const sb_event_id *since, sb_follower *follower);
     void (*gateway_unfollow)(sb_gateway *gw, sb_follower *follower);
+    void (*engine_release_connects)(sb_engine *engine);
 } sb_api;
 
 /* The table, or NULL when this library does not speak that version. Any thread. */

@@ -58,6 +58,7 @@ static sb_err open_engine(sb_board *board, const sb_board_config *cfg, sb_board_
         .host = &board->journal.base,
         .max_peers = cfg->max_peers,
         .max_queued = cfg->max_queued,
+        .hold_connects = cfg->hold_connects,
     };
     return sb_engine_create(&config, error->text, sizeof error->text, &board->engine);
 }

@@ -20,6 +20,7 @@ typedef struct sb_board_config {
     sb_host *host;
     uint32_t max_peers;
     uint64_t max_queued;
+    bool hold_connects;              /* until sb_engine_release_connects */
     const sb_script_config *scripts; /* the phase is set by whoever takes the configuration */
     size_t nscripts;
 } sb_board_config;

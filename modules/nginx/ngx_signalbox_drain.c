@@ -24,6 +24,9 @@ void ngx_signalbox_drain_done(ngx_signalbox_worker_t *w)
     if (w->owner || w->report.unsent_msgs != 0)
         ngx_log_error(level, w->log, 0, "signalbox: drained, %uL messages unsent, %uL incomplete",
             w->report.unsent_msgs, w->report.incomplete_msgs);
+    if (w->report.unread_peers != 0)
+        ngx_log_error(NGX_LOG_WARN, w->log, 0,
+            "signalbox: linger was over before %uD peers were read to their end", w->report.unread_peers);
     ngx_signalbox_worker_end(w);
 }
 
@@ -60,6 +63,7 @@ static void ngx_signalbox_drain_begin(ngx_signalbox_worker_t *w)
     w->hold.handler = ngx_signalbox_drain_on_hold;
     w->hold.log = w->log;
     ngx_add_timer(&w->hold, linger + NGX_SIGNALBOX_SLACK); /* not cancelable */
+    ngx_signalbox_takeover_announce(w, linger + 2 * NGX_SIGNALBOX_SLACK);
     if (w->api->board_drain(w->board, linger * SB_NS_PER_MS, &w->drain) != SB_OK) {
         ngx_signalbox_drain_force(w);
         return;

@@ -118,6 +118,14 @@ static char *ngx_signalbox_max_peers(
     return NGX_CONF_OK;
 }
 
+static char *ngx_signalbox_takeover(ngx_conf_t *cf, ngx_signalbox_conf_t *conf, ngx_str_t *args, ngx_uint_t n)
+{
+    conf->overlap = ngx_strcmp(args[0].data, "overlap") == 0;
+    if (conf->overlap || ngx_strcmp(args[0].data, "drain") == 0)
+        return NGX_CONF_OK;
+    return ngx_signalbox_bad(cf, "takeover", &args[0], "drain or overlap");
+}
+
 static char *ngx_signalbox_library(ngx_conf_t *cf, ngx_signalbox_conf_t *conf, ngx_str_t *args, ngx_uint_t n)
 {
     conf->library = args[0];
@@ -133,6 +141,7 @@ static const ngx_signalbox_directive_t ngx_signalbox_directives[] = {
     {ngx_string("handler_time"), 1, 1, "handler_time TIME;", ngx_signalbox_handler_time},
     {ngx_string("linger"), 1, 1, "linger TIME;", ngx_signalbox_linger},
     {ngx_string("max_peers"), 1, 1, "max_peers NUMBER;", ngx_signalbox_max_peers},
+    {ngx_string("takeover"), 1, 1, "takeover drain|overlap;", ngx_signalbox_takeover},
     {ngx_string("library"), 1, 1, "library PATH;", ngx_signalbox_library},
 };
 
@@ -173,7 +182,8 @@ static ngx_signalbox_conf_t *ngx_signalbox_conf_create(ngx_conf_t *cf)
     ngx_signalbox_conf_t *conf = ngx_pcalloc(cf->pool, sizeof *conf);
     if (conf == NULL ||
         ngx_array_init(&conf->scripts, cf->pool, 4, sizeof(ngx_signalbox_script_t)) != NGX_OK ||
-        ngx_array_init(&conf->listens, cf->pool, 4, sizeof(ngx_signalbox_listen_t *)) != NGX_OK)
+        ngx_array_init(&conf->listens, cf->pool, 4, sizeof(ngx_signalbox_listen_t *)) != NGX_OK ||
+        ngx_array_init(&conf->kept, cf->pool, 2, sizeof(ngx_signalbox_kept_t *)) != NGX_OK)
         return NULL;
     conf->backend = "auto";
     conf->memory = 64 * 1024 * 1024;
@@ -219,15 +229,18 @@ static char *ngx_signalbox_block(ngx_conf_t *cf, ngx_command_t *cmd, void *data)
         return rv;
     conf->api = ngx_signalbox_library_open(cf, &conf->library);
     if (conf->api == NULL || ngx_signalbox_plan_keep(cf, conf) != NGX_OK ||
-        ngx_signalbox_scripts_declare(cf, conf) != NGX_OK)
+        ngx_signalbox_takeover_add(cf, conf) != NGX_OK || ngx_signalbox_scripts_declare(cf, conf) != NGX_OK ||
+        ngx_signalbox_kept_export(cf->cycle, conf) != NGX_OK)
         return NGX_CONF_ERROR;
     return NGX_CONF_OK;
 }
 
 /* ---- The module's life ---- */
 
-static ngx_signalbox_conf_t *ngx_signalbox_conf_get(ngx_cycle_t *cycle)
+ngx_signalbox_conf_t *ngx_signalbox_conf_of(ngx_cycle_t *cycle)
 {
+    if (cycle->conf_ctx == NULL)
+        return NULL;
     return (ngx_signalbox_conf_t *)ngx_get_conf(cycle->conf_ctx, ngx_signalbox_module);
 }
 
@@ -257,7 +270,7 @@ static char *ngx_signalbox_init_uses(ngx_cycle_t *cycle, ngx_signalbox_conf_t *c
 /* Core modules whose create_conf gives nothing have a NULL slot, which is what "no block" looks like. */
 static char *ngx_signalbox_init_conf(ngx_cycle_t *cycle, void *data)
 {
-    ngx_signalbox_conf_t *conf = ngx_signalbox_conf_get(cycle);
+    ngx_signalbox_conf_t *conf = ngx_signalbox_conf_of(cycle);
     ngx_array_t *uses = ngx_http_signalbox_uses(cycle);
     if (conf == NULL && uses != NULL && uses->nelts != 0) {
         ngx_signalbox_use_t *use = uses->elts;
@@ -278,7 +291,8 @@ static char *ngx_signalbox_init_conf(ngx_cycle_t *cycle, void *data)
 
 static ngx_int_t ngx_signalbox_init_module(ngx_cycle_t *cycle)
 {
-    if (ngx_process == NGX_PROCESS_SINGLE && ngx_signalbox_conf_get(cycle) != NULL && !ngx_test_config &&
+    ngx_signalbox_kept_forget(ngx_signalbox_conf_of(cycle));
+    if (ngx_process == NGX_PROCESS_SINGLE && ngx_signalbox_conf_of(cycle) != NULL && !ngx_test_config &&
         !ngx_is_init_cycle(cycle->old_cycle))
         ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
             "signalbox: with master_process off a reload does not change the scripts, restart instead");
@@ -288,7 +302,7 @@ static ngx_int_t ngx_signalbox_init_module(ngx_cycle_t *cycle)
 /* The cache manager and loader come here too: they are neither. */
 static ngx_int_t ngx_signalbox_init_process(ngx_cycle_t *cycle)
 {
-    ngx_signalbox_conf_t *conf = ngx_signalbox_conf_get(cycle);
+    ngx_signalbox_conf_t *conf = ngx_signalbox_conf_of(cycle);
     if (conf == NULL || (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE))
         return NGX_OK;
     ngx_uint_t single = ngx_process == NGX_PROCESS_SINGLE;
@@ -301,7 +315,7 @@ static ngx_int_t ngx_signalbox_init_process(ngx_cycle_t *cycle)
 
 static void ngx_signalbox_exit_process(ngx_cycle_t *cycle)
 {
-    ngx_signalbox_conf_t *conf = ngx_signalbox_conf_get(cycle);
+    ngx_signalbox_conf_t *conf = ngx_signalbox_conf_of(cycle);
     if (conf != NULL && conf->worker != NULL)
         ngx_signalbox_drain_skip(conf->worker);
 }

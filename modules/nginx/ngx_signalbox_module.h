@@ -32,10 +32,23 @@ typedef struct {
     int fd;         /* the owner worker's duplicate of the listening socket, -1: none */
 } ngx_signalbox_listen_t;
 
+/* Memory that outlives this configuration. Shared by the configurations that name it alike. */
+typedef struct {
+    ngx_str_t name;
+    size_t size;
+    int fd; /* a file without a name, the same number in every process */
+    ngx_uint_t refs;
+} ngx_signalbox_kept_t;
+
+typedef struct ngx_signalbox_lock_s ngx_signalbox_lock_t;
+
 typedef struct {
     ngx_array_t scripts; /* of ngx_signalbox_script_t */
     ngx_array_t listens; /* of ngx_signalbox_listen_t * */
-    ngx_str_t library;   /* directive; empty: next to this module */
+    ngx_array_t kept;    /* of ngx_signalbox_kept_t * */
+    ngx_signalbox_kept_t *lock;
+    ngx_uint_t overlap; /* connects do not wait for the old generation's end */
+    ngx_str_t library;  /* directive; empty: next to this module */
     char *backend;
     ngx_int_t owner; /* index of the worker that runs the scripts */
     size_t memory;
@@ -68,6 +81,8 @@ struct ngx_signalbox_worker_s {
     ngx_event_t timer;         /* the engine's next deadline */
     ngx_event_t step;          /* posted: step in the next turn */
     ngx_event_t hold;          /* keeps a quitting worker alive while it drains */
+    ngx_event_t takeover;      /* looks whether the old generation is gone */
+    ngx_signalbox_lock_t *lock;
     sb_drain drain;
     sb_drain_report report;
     ngx_queue_t streams;       /* clients of signalbox_subscribe */
@@ -75,9 +90,14 @@ struct ngx_signalbox_worker_s {
     unsigned owner : 1;        /* runs the scripts */
     unsigned draining : 1;
     unsigned drained : 1;
+    unsigned locked : 1; /* we are the generation whose connects may be there */
+    unsigned held : 1;   /* our connects wait */
 };
 
 extern ngx_module_t ngx_signalbox_module;
+
+/* The cycle's configuration; NULL: it has no signalbox block, or is no real cycle. */
+ngx_signalbox_conf_t *ngx_signalbox_conf_of(ngx_cycle_t *cycle);
 
 /* ngx_signalbox_library.c: opens libsignalbox.so and takes its table. Errors are logged at emerg. */
 const sb_api *ngx_signalbox_library_open(ngx_conf_t *cf, ngx_str_t *path);
@@ -89,6 +109,23 @@ ngx_int_t ngx_signalbox_scripts_declare(ngx_conf_t *cf, ngx_signalbox_conf_t *co
 /* The engine's view of the scripts, out of `pool`; NULL when out of memory. */
 sb_script_config *ngx_signalbox_scripts_config(ngx_pool_t *pool, ngx_signalbox_conf_t *conf);
 void ngx_signalbox_log(ngx_log_t *log, sb_log_level level, const char *line);
+
+/* ngx_signalbox_kept.c: memory kept over reloads and binary upgrades. get: the old configuration's piece of
+ * that name and size, the old binary's, or a new one full of zeros; NULL after an emerg line. map: never
+ * unmapped by whoever needs it as long as the process lives; NULL after an emerg line. export: once, when all
+ * are got. forget: closes what the old binary left for nothing (conf may be NULL). */
+ngx_signalbox_kept_t *ngx_signalbox_kept_get(
+    ngx_conf_t *cf, ngx_signalbox_conf_t *conf, const ngx_str_t *name, size_t size);
+void *ngx_signalbox_kept_map(ngx_signalbox_kept_t *kept, ngx_log_t *log);
+ngx_int_t ngx_signalbox_kept_export(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf);
+void ngx_signalbox_kept_forget(ngx_signalbox_conf_t *conf);
+
+/* ngx_signalbox_takeover.c: who may connect. add: in the master. begin: in the worker; sets w->held when its
+ * connects have to wait. announce: it drains, and will have ended in so many ms. */
+ngx_int_t ngx_signalbox_takeover_add(ngx_conf_t *cf, ngx_signalbox_conf_t *conf);
+ngx_int_t ngx_signalbox_takeover_begin(ngx_signalbox_worker_t *w);
+void ngx_signalbox_takeover_announce(ngx_signalbox_worker_t *w, ngx_msec_t longest);
+void ngx_signalbox_takeover_end(ngx_signalbox_worker_t *w);
 
 /* ngx_signalbox_listen.c: listening sockets. add: in the master, for one bind. check: when the whole
  * configuration is read, against http and others. take: in a worker, so that nginx does not accept; the owner
@@ -102,6 +139,9 @@ int ngx_signalbox_listen_find(ngx_signalbox_conf_t *conf, const char *endpoint);
 /* ngx_signalbox_worker.c: the engine in nginx's loop, with the scripts in the owner, without them in workers
  * whose locations want to reach them. start never fails the worker: what goes wrong is logged. */
 void ngx_signalbox_worker_start(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf, ngx_uint_t owner);
+/* A timer or posted event of the worker's that does not keep it from ending. */
+void ngx_signalbox_worker_init_event(
+    ngx_signalbox_worker_t *w, ngx_event_t *ev, ngx_event_handler_pt handler);
 /* Ends the engine at once. Idempotent; not from inside the engine's callbacks. */
 void ngx_signalbox_worker_end(ngx_signalbox_worker_t *w);
 /* Something was done to the engine outside its step: step in the next turn, which comes at once. */

@@ -92,8 +92,7 @@ static void ngx_signalbox_worker_on_time(ngx_event_t *ev)
 
 /* ---- Start ---- */
 
-static void ngx_signalbox_worker_init_event(
-    ngx_signalbox_worker_t *w, ngx_event_t *ev, ngx_event_handler_pt handler)
+void ngx_signalbox_worker_init_event(ngx_signalbox_worker_t *w, ngx_event_t *ev, ngx_event_handler_pt handler)
 {
     ev->data = &w->nobody;
     ev->handler = handler;
@@ -141,6 +140,7 @@ static ngx_int_t ngx_signalbox_worker_open(ngx_signalbox_worker_t *w, ngx_pool_t
         .host = &w->host,
         .max_peers = (uint32_t)w->conf->max_peers,
         .max_queued = w->conf->queue_limit,
+        .hold_connects = w->held,
         .scripts = ngx_signalbox_scripts_config(pool, w->conf),
         .nscripts = w->owner ? w->conf->scripts.nelts : 0,
     };
@@ -192,8 +192,9 @@ void ngx_signalbox_worker_start(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf, 
     if (w == NULL)
         return;
     conf->worker = w;
-    if (ngx_signalbox_worker_has_room(w) != NGX_OK || ngx_signalbox_worker_open(w, cycle->pool) != NGX_OK ||
-        ngx_signalbox_worker_poll(w) != NGX_OK || ngx_signalbox_drain_watch(w) != NGX_OK) {
+    if (ngx_signalbox_worker_has_room(w) != NGX_OK || ngx_signalbox_takeover_begin(w) != NGX_OK ||
+        ngx_signalbox_worker_open(w, cycle->pool) != NGX_OK || ngx_signalbox_worker_poll(w) != NGX_OK ||
+        ngx_signalbox_drain_watch(w) != NGX_OK) {
         ngx_signalbox_worker_end(w);
         return;
     }
@@ -238,6 +239,7 @@ void ngx_signalbox_worker_end(ngx_signalbox_worker_t *w)
     if (board != NULL)
         w->api->board_destroy(board);
     ngx_signalbox_gateway_free(w);
+    ngx_signalbox_takeover_end(w);
     ngx_signalbox_listen_drop(w->conf);
     w->conf->worker = NULL;
 }

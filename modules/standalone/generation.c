@@ -27,6 +27,9 @@ static void on_drained(sb_drain *self, const sb_drain_report *report)
     generation *gen = (generation *)((char *)self - offsetof(generation, drain));
     fprintf(stderr, "signalbox: drained, %llu messages unsent, %llu incomplete\n",
         (unsigned long long)report->unsent_msgs, (unsigned long long)report->incomplete_msgs);
+    if (report->unread_peers != 0)
+        fprintf(stderr, "signalbox: linger was over before %u peers were read to their end\n",
+            report->unread_peers);
     gen->drained = true;
     if (gen->home == NULL)
         gen->owner->drained(gen->owner, gen);
@@ -103,9 +106,10 @@ static sb_err open_ports(const sb_board_config *config, ports *ports, sb_board_e
     return err;
 }
 
-static sb_err open_board(generation *gen, const script_file *file, sb_board_error *error)
+static sb_err open_board(generation *gen, const script_file *file, bool hold_connects, sb_board_error *error)
 {
-    const sb_board_config config = script_file_board(file, gen->opts, &gen->host);
+    sb_board_config config = script_file_board(file, gen->opts, &gen->host);
+    config.hold_connects = hold_connects;
     sb_err err = open_ports(&config, gen->ports, error);
     if (err != SB_OK)
         return err;
@@ -118,7 +122,7 @@ static sb_err open_board(generation *gen, const script_file *file, sb_board_erro
     return SB_OK;
 }
 
-generation *generation_create(const options *opts, ports *ports, generation_owner *owner)
+generation *generation_create(const options *opts, ports *ports, generation_owner *owner, bool hold_connects)
 {
     script_file file;
     sb_board_error error;
@@ -129,7 +133,7 @@ generation *generation_create(const options *opts, ports *ports, generation_owne
     }
     *gen = (generation){
         .host = {.log = on_log, .listen_fd = on_listen_fd}, .opts = opts, .ports = ports, .owner = owner};
-    sb_err err = open_board(gen, &file, &error);
+    sb_err err = open_board(gen, &file, hold_connects, &error);
     script_file_finish(&file);
     if (err == SB_OK)
         return gen;

@@ -30,8 +30,8 @@ struct generation {
 };
 
 /* Reads the file, checks it, opens its ports, runs it. NULL after saying why; the ports are as before then.
- */
-generation *generation_create(const options *opts, ports *ports, generation_owner *owner);
+ * `hold_connects`: its connects wait for sb_engine_release_connects. */
+generation *generation_create(const options *opts, ports *ports, generation_owner *owner, bool hold_connects);
 /* Closes everything at once. NULL is allowed. */
 void generation_destroy(generation *gen);
 

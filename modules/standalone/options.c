@@ -69,6 +69,12 @@ static bool read_max_peers(options *opts, const char *value)
     return *value >= '0' && *value <= '9' && *end == '\0' && n <= UINT32_MAX;
 }
 
+static bool read_takeover(options *opts, const char *value)
+{
+    opts->overlap = strcmp(value, "overlap") == 0;
+    return opts->overlap || strcmp(value, "drain") == 0;
+}
+
 static const option_row rows[] = {
     {"--backend", "auto, uring or uv", read_backend},
     {"--memory", "a size of 64k or more, such as 64m", read_memory},
@@ -76,9 +82,10 @@ static const option_row rows[] = {
     {"--handler-time", "a time such as 50ms", read_handler_time},
     {"--linger", "a time such as 5s", read_linger},
     {"--max-peers", "a number, or 0 for no limit", read_max_peers},
+    {"--takeover", "drain or overlap", read_takeover},
 };
 static const char *const option_names[] = {"--backend", "--memory", "--queue-limit", "--handler-time",
-    "--linger", "--max-peers", "--verbose", "--help", NULL};
+    "--linger", "--max-peers", "--takeover", "--verbose", "--help", NULL};
 
 int command_usage(const command *cmd)
 {

@@ -13,6 +13,7 @@ typedef struct options {
     uint64_t queue_limit;
     uint64_t handler_time, linger; /* ns */
     uint32_t max_peers;
+    bool overlap; /* a reload's connects do not wait for the old script's end */
     bool verbose;
     const char *file;
     const char *words[2]; /* what a command takes behind the file: SOCKET TOPIC */

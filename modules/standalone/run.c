@@ -48,6 +48,8 @@ static void on_drained(generation_owner *self, generation *gen)
     program *p = (program *)self;
     if (gen != p->current)
         remove_old(p, gen); /* it is a guest: we are not inside its callbacks */
+    if (p->old == NULL)
+        sb_engine_release_connects(p->current->engine);
     if (is_done(p))
         sb_engine_stop(p->current->engine);
 }
@@ -67,7 +69,7 @@ static void on_reload_signal(program *p)
 {
     if (p->ending || p->next != NULL)
         return;
-    p->next = generation_create(p->opts, &p->ports, &p->owner);
+    p->next = generation_create(p->opts, &p->ports, &p->owner, !p->opts->overlap);
     if (p->next == NULL)
         fprintf(stderr, "signalbox: reload failed, the old script goes on\n");
     else
@@ -171,7 +173,7 @@ int run_command(const options *opts)
     program p = {.owner = {.drained = on_drained}, .opts = opts};
     if (!open_signals(&p))
         return 1;
-    p.current = generation_create(opts, &p.ports, &p.owner);
+    p.current = generation_create(opts, &p.ports, &p.owner, false);
     if (p.current == NULL)
         return 1;
     sb_err err = run(&p);

@@ -60,7 +60,7 @@ def test_nothing_is_lost_when_the_broker_is_restarted_under_load(bench):
     missing = MESSAGES - len(taken)
     assert missing == halves, f"{missing} of {MESSAGES} messages are missing, {halves} were reported incomplete"
     assert halves <= RESTARTS, f"{halves} messages incomplete in {RESTARTS} restarts of one connection"
-    assert len(set(taken)) == MESSAGES, "a message came twice"
+    assert len(set(taken)) == len(taken), "a message came twice"
 
 
 if __name__ == "__main__":

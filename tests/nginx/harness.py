@@ -258,8 +258,21 @@ class Nginx:
         self.signal(signal.SIGQUIT)
         return self.wait_end(patience)
 
+    def end_other_binaries(self):
+        """After USR2 there are two masters, and the other one may be left over."""
+        for name in ("nginx.pid", "nginx.pid.oldbin"):
+            try:
+                with open(self.path(name)) as f:
+                    pid = int(f.read())
+            except (FileNotFoundError, ValueError):
+                continue
+            if self.process is not None and pid != self.process.pid and is_alive(pid):
+                os.kill(pid, signal.SIGTERM)
+                wait_for(lambda p=pid: not is_alive(p), "the other master to end")
+
     def end(self):
         """Ends every process, whatever state it is in, and removes the prefix."""
+        self.end_other_binaries()
         if self.process is not None and self.process.poll() is None:
             family = self.workers()
             self.signal(signal.SIGTERM)

@@ -70,6 +70,7 @@ class Config(harness.NginxTest):
                 ("handler_time 0;", r'invalid handler_time "0", must be '),
                 ("linger soon;", r'invalid linger "soon", must be '),
                 ("max_peers many;", r'invalid max_peers "many", must be '),
+                ("takeover never;", r'invalid takeover "never", must be drain or overlap'),
                 ("worker x;", r'worker "x" must be '),
                 ("worker 3;", r"worker 3: there are only 1 worker_processes"),
                 ("worker;", r"usage: worker NUMBER;"),

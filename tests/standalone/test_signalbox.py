@@ -12,6 +12,7 @@ import time
 import unittest
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 BUILD = os.path.abspath(os.environ.get("SB_BUILD", os.path.join(os.path.dirname(__file__), "..", "..", "build")))
 PROGRAM = os.path.join(BUILD, "signalbox")
@@ -320,6 +321,35 @@ class Run(Scripts):
         running.wait_line("drained, 0 messages unsent")
         running.process.terminate()
         self.assertEqual(running.wait_end(), 0)
+
+    def connections(self, *options):
+        """What a PUSH sees of a script that connects and is reloaded: the order of its peers' coming and going."""
+        port = free_port()
+        push = self.context.socket(zmq.PUSH)
+        monitor = push.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        push.bind("tcp://127.0.0.1:%d" % port)
+        script = self.write('require("signalbox").pull { connect = "tcp://127.0.0.1:%d" }' % port)
+        running = self.run_script(*options, script)
+        running.wait_line("ready")
+        events = []
+
+        def next_event():
+            self.assertTrue(monitor.poll(int(PATIENCE * 1000)), events)
+            events.append("-" if recv_monitor_message(monitor)["event"] == zmq.EVENT_DISCONNECTED else "+")
+        next_event()
+        running.process.send_signal(signal.SIGHUP)
+        next_event()
+        next_event()
+        running.process.terminate()
+        self.assertEqual(running.wait_end(), 0)
+        push.close(0)
+        return "".join(events)
+
+    def test_a_reload_connects_when_the_old_script_has_gone(self):
+        self.assertEqual(self.connections(), "+-+")
+
+    def test_a_reload_connects_at_once_where_it_shall_overlap(self):
+        self.assertIn(self.connections("--takeover", "overlap"), ("++-", "+-+"))
 
     def test_reloading_again_and_again_refuses_nobody(self):
         port = free_port()

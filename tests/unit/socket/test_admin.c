@@ -293,6 +293,54 @@ static void test_drain_reports_what_nobody_took(void **state)
     bench_close(&b);
 }
 
+static void test_held_connects_begin_when_they_are_released(void **state)
+{
+    (void)state;
+    bench b;
+    ear in;
+    sb_engine_config cfg = {.hold_connects = true};
+    assert_int_equal(sb_fake_create(&b.loop), SB_OK);
+    cfg.loop = b.loop;
+    assert_int_equal(sb_engine_create(&cfg, NULL, 0, &b.engine), SB_OK);
+    sb_socket *push = open_socket(&b, SB_PUSH, NULL), *pull = open_socket(&b, SB_PULL, &in);
+    bind_to(pull, "tcp://127.0.0.1:7");
+    connect_to(push, "tcp://127.0.0.1:7");
+    assert_int_equal(send_text(push, "early"), SB_OK);
+    pass(&b, 500);
+    assert_int_equal(in.n, 0);
+    assert_null(strstr(in.events, "accepted"));
+    sb_engine_release_connects(b.engine);
+    sb_engine_release_connects(b.engine);
+    pass(&b, 500);
+    expect_seen(&in, 0, "early");
+    assert_ptr_equal(strstr(in.events, "accepted"), strstr(in.events, "accepted handshake_succeeded"));
+    ear_clear(&in);
+    bench_close(&b);
+}
+
+static void test_a_held_connect_with_messages_begins_when_the_engine_drains(void **state)
+{
+    (void)state;
+    bench b;
+    drained d = {.base = {on_drained}};
+    sb_engine_config cfg = {.hold_connects = true};
+    assert_int_equal(sb_fake_create(&b.loop), SB_OK);
+    cfg.loop = b.loop;
+    assert_int_equal(sb_engine_create(&cfg, NULL, 0, &b.engine), SB_OK);
+    ear full, idle;
+    sb_socket *has = open_socket(&b, SB_PUSH, &full), *empty = open_socket(&b, SB_PUSH, &idle);
+    connect_to(has, "tcp://127.0.0.1:7");
+    connect_to(empty, "tcp://127.0.0.1:7");
+    send_text(has, "early");
+    assert_int_equal(sb_engine_drain(b.engine, 300 * SB_NS_PER_MS, &d.base), SB_OK);
+    pass(&b, 200);
+    assert_non_null(strstr(full.events, "connect_retried"));
+    assert_null(strstr(idle.events, "connect_retried"));
+    pass(&b, 1500);
+    assert_int_equal(d.report.unsent_msgs, 1);
+    bench_close(&b);
+}
+
 static void test_subscription_events_nobody_fetches_are_no_unsent_messages(void **state)
 {
     (void)state;
@@ -441,6 +489,8 @@ int main(void)
         cmocka_unit_test(test_a_route_may_name_a_closed_socket),
         cmocka_unit_test(test_drain_sends_what_is_queued_and_says_so),
         cmocka_unit_test(test_drain_reports_what_nobody_took),
+        cmocka_unit_test(test_held_connects_begin_when_they_are_released),
+        cmocka_unit_test(test_a_held_connect_with_messages_begins_when_the_engine_drains),
         cmocka_unit_test(test_subscription_events_nobody_fetches_are_no_unsent_messages),
         cmocka_unit_test(test_close_lingers_until_all_is_sent),
         cmocka_unit_test(test_linger_gives_up_in_time),
