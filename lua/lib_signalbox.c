@@ -75,6 +75,7 @@ int sb__open_signalbox(lua_State *L)
     sb__open_metrics(L);
     sb__open_proxy(L);
     sb__open_auth(L);
+    sb__open_shared(L);
     open_tokens(L);
     luaL_setfuncs(L, functions, 0);
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);

@@ -147,7 +147,11 @@ sb_err sb_script_load(
     if (err != NULL && err_cap > 0)
         err[0] = '\0';
     sb_script *s = script_create(engine, cfg);
-    sb_err code = s != NULL ? load(s, cfg, err, err_cap) : SB_ENOMEM;
+    sb_err code = s != NULL ? sb__shared_init(s, cfg->zone, cfg->zone_size) : SB_ENOMEM;
+    if (code == SB_EINVAL)
+        snprintf(err, err != NULL ? err_cap : 0, "the zone is too small, or of another version");
+    if (code == SB_OK)
+        code = load(s, cfg, err, err_cap);
     if (code != SB_OK) {
         sb_script_destroy(s);
         if (err != NULL && err_cap > 0 && err[0] == '\0')
@@ -175,6 +179,7 @@ void sb_script_destroy(sb_script *s)
     lua_close(s->L);
     sb__alloc_finish(&s->alloc);
     sb__metrics_finish(s);
+    sb__shared_finish(s);
     free(s->name);
     free(s);
 }

@@ -29,6 +29,12 @@ typedef struct sb_script_config {
     uint64_t handler_time; /* ns of processor time per handler, 0 = 50 ms */
     uint32_t max_tasks;    /* open tasks, 0 = 10000 */
     bool libs_unsafe;      /* also io, os, debug and package */
+    /* What sb.shared keeps its dictionaries in: zeroed memory of the host's, the same for all scripts,
+     * workers and generations, at least as long-lived as they are; aligned to 64. zone NULL with a size: the
+     * script's own (a declare pass). size 0: sb.shared is an error. Too small a size, or memory of another
+     * layout: SB_EINVAL. */
+    void *zone;
+    size_t zone_size;
 } sb_script_config;
 
 /* Makes a Lua state of its own, runs the top level, connects sockets and handlers to the engine. On failure

@@ -273,6 +273,46 @@ function sb.proxy(front, back, capture) end
 ---@return sb.Metric|table
 function sb.metrics(new) end
 
+---@class sb.Shared
+local Shared = {}
+---@alias sb.SharedValue string|number|boolean
+---@param key string
+---@return sb.SharedValue?
+function Shared:get(key) end
+---nil deletes. A full zone: nil, "no memory"; nothing that lives is thrown out.
+---@param key string
+---@param value sb.SharedValue?
+---@param ttl? number|string seconds until it goes, 0 or none: it stays
+---@return true?, string?, string?
+function Shared:set(key, value, ttl) end
+---Only where there is none: nil, "exists".
+---@param key string
+---@param value sb.SharedValue
+---@param ttl? number|string
+---@return true?, string?, string?
+function Shared:add(key, value, ttl) end
+---@param key string
+---@param by number
+---@param init? number what to begin with where there is none; without it: nil, "not found"
+---@param init_ttl? number|string
+---@return number?, string?, string?
+function Shared:incr(key, by, init, init_ttl) end
+---@param key string
+---@param ttl number|string 0: it stays
+---@return true?, string?, string?
+function Shared:expire(key, ttl) end
+---@param key string
+---@return true
+function Shared:delete(key) end
+---@param max? integer 1024; 0: all
+---@return string[]
+function Shared:keys(max) end
+
+---The dictionary of that name in the host's zone: the same one in every script and worker, and after a reload.
+---@param name string
+---@return sb.Shared
+function sb.shared(name) end
+
 ---@class sb.Log
 ---@field debug fun(...)
 ---@field info fun(...)

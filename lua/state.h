@@ -3,6 +3,7 @@
 #ifndef SB_LUA_STATE_H
 #define SB_LUA_STATE_H
 
+#include "engine/base/zone.h"
 #include "engine/signalbox.h"
 #include "lua/alloc.h"
 #include "lua/limits.h"
@@ -57,6 +58,8 @@ struct sb_script {
     sb_authenticator authenticator;
     int authenticate; /* registry reference of its function */
 
+    sb__zone zone;  /* head NULL: none */
+    void *own_zone; /* NULL: the host's, or none */
     sb__lsock *sockets;
     sb__ltimer *timers;
     uint32_t ntimers; /* at most max_tasks */
@@ -132,6 +135,7 @@ void sb__open_log(lua_State *L);
 void sb__open_metrics(lua_State *L);
 void sb__open_proxy(lua_State *L);
 void sb__open_auth(lua_State *L);
+void sb__open_shared(lua_State *L);
 /* The module itself: pushes its table (lib_signalbox.c). */
 int sb__open_signalbox(lua_State *L);
 /* Libraries open to scripts and the guards around them; leaves nothing. */
@@ -143,6 +147,10 @@ int sb__xpcall(lua_State *L);
 /* cjson and cjson.safe: pushes the module. */
 int sb__open_json(lua_State *L);
 int sb__open_json_safe(lua_State *L);
+
+/* ---- lib_shared.c: the script's zone, before its state is opened and after it is closed ---- */
+sb_err sb__shared_init(sb_script *s, void *zone, size_t size);
+void sb__shared_finish(sb_script *s);
 
 /* ---- teardown ---- */
 void sb__authenticate_finish(sb_script *s);

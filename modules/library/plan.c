@@ -102,6 +102,7 @@ static sb_err load_scripts(sb_plan *plan, const sb_board_config *cfg, sb_board_e
     for (size_t i = 0; i < cfg->nscripts; i++) {
         sb_script_config script = cfg->scripts[i];
         script.phase = SB_SCRIPT_DECLARE;
+        script.zone = NULL; /* a look at a script changes nothing */
         error->script = plan->current = i;
         sb_err err =
             sb_script_load(plan->engine, &script, error->text, sizeof error->text, &plan->scripts[i]);

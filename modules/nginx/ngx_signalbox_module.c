@@ -118,6 +118,29 @@ static char *ngx_signalbox_max_peers(
     return NGX_CONF_OK;
 }
 
+static ngx_uint_t ngx_signalbox_is_word(const ngx_str_t *name)
+{
+    for (size_t i = 0; i < name->len; i++)
+        if (!isalnum(name->data[i]) && strchr("_-.", name->data[i]) == NULL)
+            return 0;
+    return name->len > 0 && name->len <= NGX_SIGNALBOX_ZONE_NAME;
+}
+
+static char *ngx_signalbox_zone(ngx_conf_t *cf, ngx_signalbox_conf_t *conf, ngx_str_t *args, ngx_uint_t n)
+{
+    ssize_t size = ngx_parse_size(&args[1]);
+    if (conf->zone_name.len != 0)
+        return "is duplicate: one zone serves all scripts";
+    if (!ngx_signalbox_is_word(&args[0]))
+        return ngx_signalbox_bad(
+            cf, "zone name", &args[0], "up to 64 letters, digits, \"_\", \"-\" or \".\"");
+    if (size < 16 * 1024)
+        return ngx_signalbox_bad(cf, "zone size", &args[1], "a size of 16k or more, such as 1m");
+    conf->zone_name = args[0];
+    conf->zone_size = (size_t)size;
+    return NGX_CONF_OK;
+}
+
 static char *ngx_signalbox_takeover(ngx_conf_t *cf, ngx_signalbox_conf_t *conf, ngx_str_t *args, ngx_uint_t n)
 {
     conf->overlap = ngx_strcmp(args[0].data, "overlap") == 0;
@@ -141,6 +164,7 @@ static const ngx_signalbox_directive_t ngx_signalbox_directives[] = {
     {ngx_string("handler_time"), 1, 1, "handler_time TIME;", ngx_signalbox_handler_time},
     {ngx_string("linger"), 1, 1, "linger TIME;", ngx_signalbox_linger},
     {ngx_string("max_peers"), 1, 1, "max_peers NUMBER;", ngx_signalbox_max_peers},
+    {ngx_string("zone"), 2, 2, "zone NAME SIZE;", ngx_signalbox_zone},
     {ngx_string("takeover"), 1, 1, "takeover drain|overlap;", ngx_signalbox_takeover},
     {ngx_string("library"), 1, 1, "library PATH;", ngx_signalbox_library},
 };
@@ -229,7 +253,8 @@ static char *ngx_signalbox_block(ngx_conf_t *cf, ngx_command_t *cmd, void *data)
         return rv;
     conf->api = ngx_signalbox_library_open(cf, &conf->library);
     if (conf->api == NULL || ngx_signalbox_plan_keep(cf, conf) != NGX_OK ||
-        ngx_signalbox_takeover_add(cf, conf) != NGX_OK || ngx_signalbox_scripts_declare(cf, conf) != NGX_OK ||
+        ngx_signalbox_takeover_add(cf, conf) != NGX_OK || ngx_signalbox_zone_add(cf, conf) != NGX_OK ||
+        ngx_signalbox_scripts_declare(cf, conf) != NGX_OK ||
         ngx_signalbox_kept_export(cf->cycle, conf) != NGX_OK)
         return NGX_CONF_ERROR;
     return NGX_CONF_OK;

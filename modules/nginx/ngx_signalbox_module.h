@@ -32,6 +32,8 @@ typedef struct {
     int fd;         /* the owner worker's duplicate of the listening socket, -1: none */
 } ngx_signalbox_listen_t;
 
+#define NGX_SIGNALBOX_ZONE_NAME 64 /* longest name of a zone */
+
 /* Memory that outlives this configuration. Shared by the configurations that name it alike. */
 typedef struct {
     ngx_str_t name;
@@ -47,6 +49,10 @@ typedef struct {
     ngx_array_t listens; /* of ngx_signalbox_listen_t * */
     ngx_array_t kept;    /* of ngx_signalbox_kept_t * */
     ngx_signalbox_kept_t *lock;
+    ngx_str_t zone_name; /* empty: no zone */
+    size_t zone_size;
+    ngx_signalbox_kept_t *zone;
+    void *zone_memory;  /* in workers */
     ngx_uint_t overlap; /* connects do not wait for the old generation's end */
     ngx_str_t library;  /* directive; empty: next to this module */
     char *backend;
@@ -119,6 +125,9 @@ ngx_signalbox_kept_t *ngx_signalbox_kept_get(
 void *ngx_signalbox_kept_map(ngx_signalbox_kept_t *kept, ngx_log_t *log);
 ngx_int_t ngx_signalbox_kept_export(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf);
 void ngx_signalbox_kept_forget(ngx_signalbox_conf_t *conf);
+/* The `zone` directive's memory: add, in the master; map, in a worker. Nothing where there is no zone. */
+ngx_int_t ngx_signalbox_zone_add(ngx_conf_t *cf, ngx_signalbox_conf_t *conf);
+ngx_int_t ngx_signalbox_zone_map(ngx_signalbox_conf_t *conf, ngx_log_t *log);
 
 /* ngx_signalbox_takeover.c: who may connect. add: in the master. begin: in the worker; sets w->held when its
  * connects have to wait. announce: it drains, and will have ended in so many ms. */

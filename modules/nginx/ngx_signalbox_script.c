@@ -58,6 +58,8 @@ sb_script_config *ngx_signalbox_scripts_config(ngx_pool_t *pool, ngx_signalbox_c
         out[i].nargs = script[i].args.nelts;
         out[i].memory = conf->memory;
         out[i].handler_time = conf->handler_time * SB_NS_PER_MS;
+        out[i].zone = conf->zone_memory;
+        out[i].zone_size = conf->zone_size;
     }
     return out;
 }

@@ -193,6 +193,7 @@ void ngx_signalbox_worker_start(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf, 
         return;
     conf->worker = w;
     if (ngx_signalbox_worker_has_room(w) != NGX_OK || ngx_signalbox_takeover_begin(w) != NGX_OK ||
+        ngx_signalbox_zone_map(conf, w->log) != NGX_OK ||
         ngx_signalbox_worker_open(w, cycle->pool) != NGX_OK || ngx_signalbox_worker_poll(w) != NGX_OK ||
         ngx_signalbox_drain_watch(w) != NGX_OK) {
         ngx_signalbox_worker_end(w);

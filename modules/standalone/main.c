@@ -10,7 +10,7 @@
 #define LIMITS                                                                                               \
     "[--backend auto|uring|uv] [--memory SIZE] [--handler-time TIME]\n"                                      \
     "           [--linger TIME] [--max-peers N] [--queue-limit SIZE]\n"                                      \
-    "           [--takeover drain|overlap] [--verbose] FILE.lua [key=value ...]"
+    "           [--takeover drain|overlap] [--zone SIZE] [--verbose] FILE.lua [key=value ...]"
 
 static const command commands[] = {
     {"run", LIMITS, "run a script until SIGTERM or SIGINT (drains) or reload it on SIGHUP", 0, run_command},

@@ -34,6 +34,14 @@ static bool read_memory(options *opts, const char *value)
     return ok;
 }
 
+static bool read_zone(options *opts, const char *value)
+{
+    int64_t n = 0;
+    bool ok = read_size(value, 16 * 1024, &n);
+    opts->zone_size = (size_t)n;
+    return ok;
+}
+
 static bool read_queue_limit(options *opts, const char *value)
 {
     int64_t n = 0;
@@ -82,10 +90,11 @@ static const option_row rows[] = {
     {"--handler-time", "a time such as 50ms", read_handler_time},
     {"--linger", "a time such as 5s", read_linger},
     {"--max-peers", "a number, or 0 for no limit", read_max_peers},
+    {"--zone", "a size of 16k or more, such as 1m", read_zone},
     {"--takeover", "drain or overlap", read_takeover},
 };
 static const char *const option_names[] = {"--backend", "--memory", "--queue-limit", "--handler-time",
-    "--linger", "--max-peers", "--takeover", "--verbose", "--help", NULL};
+    "--linger", "--max-peers", "--takeover", "--zone", "--verbose", "--help", NULL};
 
 int command_usage(const command *cmd)
 {
@@ -148,7 +157,7 @@ static bool parse_word(const command *cmd, const char *arg, size_t *nwords, opti
 bool options_parse(const command *cmd, int argc, char **argv, options *out)
 {
     size_t nwords = 0;
-    *out = (options){.linger = 5 * SB_NS_PER_S, .max_peers = 10000};
+    *out = (options){.linger = 5 * SB_NS_PER_S, .max_peers = 10000, .zone_size = 1024 * 1024};
     out->args = calloc((size_t)argc + 1, sizeof *out->args);
     if (out->args == NULL)
         return false;

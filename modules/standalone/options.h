@@ -11,6 +11,8 @@ typedef struct options {
     const char *backend;
     size_t memory;
     uint64_t queue_limit;
+    size_t zone_size;
+    void *zone;                    /* run: the program's, kept over reloads */
     uint64_t handler_time, linger; /* ns */
     uint32_t max_peers;
     bool overlap; /* a reload's connects do not wait for the old script's end */

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -168,7 +169,19 @@ static void finish(program *p)
     ports_finish(&p->ports);
 }
 
-int run_command(const options *opts)
+/* What sb.shared keeps over reloads. It ends with the program. */
+static bool open_zone(options *opts)
+{
+    void *zone = mmap(NULL, opts->zone_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (zone == MAP_FAILED) {
+        fprintf(stderr, "signalbox: no memory for the zone: %s\n", strerror(errno));
+        return false;
+    }
+    opts->zone = zone;
+    return true;
+}
+
+static int run_program(const options *opts)
 {
     program p = {.owner = {.drained = on_drained}, .opts = opts};
     if (!open_signals(&p))
@@ -184,4 +197,14 @@ int run_command(const options *opts)
     finish(&p);
     close(p.signals.fd);
     return err != SB_OK || p.cut ? 1 : 0;
+}
+
+int run_command(const options *opts)
+{
+    options mine = *opts;
+    if (!open_zone(&mine))
+        return 1;
+    int code = run_program(&mine);
+    munmap(mine.zone, mine.zone_size);
+    return code;
 }

@@ -65,6 +65,8 @@ bool script_file_init(script_file *file, const options *opts)
         .nargs = opts->nargs,
         .memory = opts->memory,
         .handler_time = opts->handler_time,
+        .zone = opts->zone,
+        .zone_size = opts->zone_size,
     };
     return true;
 }

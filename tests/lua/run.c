@@ -116,6 +116,7 @@ static int run(rig *r, const char *path)
         .source_len = len,
         .phase = SB_SCRIPT_RUN,
         .memory = 16 << 20,
+        .zone_size = 64 << 10,
         .max_tasks = 500,
         .handler_time = 100 * SB_NS_PER_MS};
     if (sb_script_load(r->engine, &cfg, err, sizeof(err), &script) != SB_OK) {

@@ -62,6 +62,11 @@ class Config(harness.NginxTest):
         self.check("script nothere.lua;", None, r"cannot read script \".*nothere\.lua\" \(2: .*nginx\.conf:\d+")
         self.check("script .;", None, r"cannot read script .*nginx\.conf:\d+")
 
+    def test_a_script_that_needs_a_zone_says_so(self):
+        script = 'local sb = require "signalbox"\nsb.shared("x"):incr("n", 1, 0)\n'
+        self.check("script a.lua;", {"a.lua": script}, r"a\.lua:2: sb\.shared needs a zone.*zone NAME SIZE")
+        self.check("zone z 64k; script a.lua;", {"a.lua": script})
+
     def test_unknown_directives_and_values_are_told(self):
         for block, pattern in (
                 ("lingr 3s;", r'unknown directive "lingr", there are:.* linger .*nginx\.conf:\d+'),
@@ -70,6 +75,9 @@ class Config(harness.NginxTest):
                 ("handler_time 0;", r'invalid handler_time "0", must be '),
                 ("linger soon;", r'invalid linger "soon", must be '),
                 ("max_peers many;", r'invalid max_peers "many", must be '),
+                ("zone a:b 1m;", r'invalid zone name "a:b", must be '),
+                ("zone a 4k;", r'invalid zone size "4k", must be '),
+                ("zone a 1m; zone b 1m;", r"one zone serves all scripts"),
                 ("takeover never;", r'invalid takeover "never", must be drain or overlap'),
                 ("worker x;", r'worker "x" must be '),
                 ("worker 3;", r"worker 3: there are only 1 worker_processes"),

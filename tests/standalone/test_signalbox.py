@@ -351,6 +351,23 @@ class Run(Scripts):
     def test_a_reload_connects_at_once_where_it_shall_overlap(self):
         self.assertIn(self.connections("--takeover", "overlap"), ("++-", "+-+"))
 
+    def test_shared_dictionaries_are_there_after_a_reload(self):
+        port = free_port()
+        running = self.run_script(self.write("""
+local sb = require "signalbox"
+local cfg = ...
+local state = sb.shared("state")
+state:incr("starts", 1, 0)
+local rep = sb.rep { bind = "tcp://127.0.0.1:" .. cfg.port }
+rep:on_message(function(msg) return tostring(state:get("starts")) end)
+"""), "port=%d" % port)
+        for n in (b"1", b"2", b"3"):
+            running.wait_line("ready")
+            if n != b"1":
+                running.wait_line("drained")
+            self.assertEqual(self.request(port, b"x"), n)
+            running.process.send_signal(signal.SIGHUP)
+
     def test_reloading_again_and_again_refuses_nobody(self):
         port = free_port()
         running = self.run_script(self.write(ECHO % ""), "port=%d" % port)

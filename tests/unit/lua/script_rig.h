@@ -45,6 +45,7 @@ static inline void rig_init(script_rig *r)
 
 static inline sb_err rig_try(script_rig *r, const char *source, sb_script_config cfg)
 {
+    cfg.zone_size = 64 * 1024;
     cfg.name = "t.lua";
     cfg.source = source;
     cfg.source_len = strlen(source);
