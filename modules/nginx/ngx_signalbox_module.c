@@ -272,7 +272,14 @@ ngx_signalbox_conf_t *ngx_signalbox_conf_of(ngx_cycle_t *cycle)
 static char *ngx_signalbox_check_owner(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf)
 {
     ngx_core_conf_t *core = (ngx_core_conf_t *)ngx_get_conf(cycle->conf_ctx, ngx_core_module);
-    if (!core->master || conf->owner < core->worker_processes)
+    if (!core->master) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+            "signalbox: does not work with master_process off: a reload would not change the scripts, and "
+            "quit "
+            "would not send what is queued; remove that line, or the signalbox { } block");
+        return NGX_CONF_ERROR;
+    }
+    if (conf->owner < core->worker_processes)
         return NGX_CONF_OK;
     ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
         "signalbox: worker %i: there are only %i worker_processes, numbered from 0", conf->owner,
@@ -288,7 +295,7 @@ static char *ngx_signalbox_init_uses(ngx_cycle_t *cycle, ngx_signalbox_conf_t *c
         return NGX_CONF_OK;
     if (ngx_signalbox_gateway_check(cycle, conf) != NGX_OK)
         return NGX_CONF_ERROR;
-    ngx_uint_t workers = core->master ? (ngx_uint_t)core->worker_processes : 1;
+    ngx_uint_t workers = (ngx_uint_t)core->worker_processes;
     return ngx_signalbox_mesh_open(cycle, conf, workers) == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
@@ -317,10 +324,6 @@ static char *ngx_signalbox_init_conf(ngx_cycle_t *cycle, void *data)
 static ngx_int_t ngx_signalbox_init_module(ngx_cycle_t *cycle)
 {
     ngx_signalbox_kept_forget(ngx_signalbox_conf_of(cycle));
-    if (ngx_process == NGX_PROCESS_SINGLE && ngx_signalbox_conf_of(cycle) != NULL && !ngx_test_config &&
-        !ngx_is_init_cycle(cycle->old_cycle))
-        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
-            "signalbox: with master_process off a reload does not change the scripts, restart instead");
     return NGX_OK;
 }
 
@@ -328,11 +331,10 @@ static ngx_int_t ngx_signalbox_init_module(ngx_cycle_t *cycle)
 static ngx_int_t ngx_signalbox_init_process(ngx_cycle_t *cycle)
 {
     ngx_signalbox_conf_t *conf = ngx_signalbox_conf_of(cycle);
-    if (conf == NULL || (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE))
+    if (conf == NULL || ngx_process != NGX_PROCESS_WORKER)
         return NGX_OK;
-    ngx_uint_t single = ngx_process == NGX_PROCESS_SINGLE;
-    ngx_uint_t owner = single || ngx_worker == (ngx_uint_t)conf->owner;
-    ngx_signalbox_mesh_take(conf, single ? 0 : ngx_worker);
+    ngx_uint_t owner = ngx_worker == (ngx_uint_t)conf->owner;
+    ngx_signalbox_mesh_take(conf, ngx_worker);
     if (ngx_signalbox_listen_take(cycle, conf, owner) == NGX_OK && (owner || conf->nboxes != 0))
         ngx_signalbox_worker_start(cycle, conf, owner);
     return NGX_OK;

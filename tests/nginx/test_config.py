@@ -87,6 +87,11 @@ class Config(harness.NginxTest):
             with self.subTest(block=block):
                 self.check(block, None, pattern)
 
+    def test_a_single_process_is_refused(self):
+        self.check("script a.lua port=%d;" % harness.free_port(), None, r"signalbox: does not work with master_process off",
+                   master=False)
+        self.check(None, master=False)
+
     def test_a_second_block_is_refused(self):
         self.check("", None, r'"signalbox" directive is duplicate', main="signalbox { }")
 

@@ -315,16 +315,6 @@ sb.every(3600, function(exiting) if exiting then sb.log.notice("took no more aft
             self.assertTrue(answer.endswith(b"hello"), answer)
         server.quit()
 
-    def test_one_process_runs_it_too(self):
-        port = harness.free_port()
-        server = self.nginx("script a.lua port=%d;" % port, {"a.lua": ECHO % ""}, master=False)
-        server.start()
-        self.assertEqual(self.request(port, b"x"), b"x")
-        server.signal(signal.SIGHUP)
-        server.wait_log(r"\[warn\].*restart instead")
-        self.assertEqual(self.request(port, b"y"), b"y")
-        server.quit()
-
     def test_a_new_binary_takes_the_sockets_over(self):
         port = harness.free_port()
         server = self.nginx("script a.lua port=%d;" % port, {"a.lua": ECHO % ""}, daemon=True)
