@@ -44,6 +44,10 @@ static const sb_api api = {
     .gateway_follow = sb_gateway_follow,
     .gateway_unfollow = sb_gateway_unfollow,
     .engine_release_connects = sb_engine_release_connects,
+    .ledger_create = sb_ledger_create,
+    .ledger_destroy = sb_ledger_destroy,
+    .ledger_take = sb_ledger_take,
+    .ledger_each = sb_ledger_each,
 };
 
 const sb_api *sb_api_get(uint32_t version)

@@ -8,6 +8,7 @@
 
 #include "modules/library/board.h"
 #include "modules/library/gateway.h"
+#include "modules/library/ledger.h"
 #include "modules/library/plan.h"
 #include "modules/library/samples.h"
 
@@ -69,6 +70,11 @@ typedef struct sb_api {
         const sb_event_id *since, sb_follower *follower);
     void (*gateway_unfollow)(sb_gateway *gw, sb_follower *follower);
     void (*engine_release_connects)(sb_engine *engine);
+    sb_err (*ledger_create)(void *zone, size_t size, sb_ledger **out);
+    void (*ledger_destroy)(sb_ledger *ledger);
+    void (*ledger_take)(sb_ledger *ledger, sb_board *board);
+    sb_err (*ledger_each)(
+        sb_ledger *ledger, void (*fn)(void *arg, const char *name, double value), void *arg);
 } sb_api;
 
 /* The table, or NULL when this library does not speak that version. Any thread. */

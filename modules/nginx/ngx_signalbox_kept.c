@@ -151,24 +151,3 @@ void *ngx_signalbox_kept_map(ngx_signalbox_kept_t *kept, ngx_log_t *log)
     ngx_log_error(NGX_LOG_EMERG, log, ngx_errno, "signalbox: cannot map shared memory \"%V\"", &kept->name);
     return NULL;
 }
-
-/* ---- The zone of the scripts ---- */
-
-ngx_int_t ngx_signalbox_zone_add(ngx_conf_t *cf, ngx_signalbox_conf_t *conf)
-{
-    u_char text[sizeof "zone." + NGX_SIGNALBOX_ZONE_NAME];
-    ngx_str_t name = {.data = text};
-    if (conf->zone_name.len == 0)
-        return NGX_OK;
-    name.len = ngx_sprintf(text, "zone.%V", &conf->zone_name) - text;
-    conf->zone = ngx_signalbox_kept_get(cf, conf, &name, conf->zone_size);
-    return conf->zone != NULL ? NGX_OK : NGX_ERROR;
-}
-
-ngx_int_t ngx_signalbox_zone_map(ngx_signalbox_conf_t *conf, ngx_log_t *log)
-{
-    if (conf->zone == NULL)
-        return NGX_OK;
-    conf->zone_memory = ngx_signalbox_kept_map(conf->zone, log);
-    return conf->zone_memory != NULL ? NGX_OK : NGX_ERROR;
-}

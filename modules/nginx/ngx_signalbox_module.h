@@ -89,6 +89,8 @@ struct ngx_signalbox_worker_s {
     ngx_event_t hold;          /* keeps a quitting worker alive while it drains */
     ngx_event_t takeover;      /* looks whether the old generation is gone */
     ngx_signalbox_lock_t *lock;
+    sb_ledger *ledger;  /* NULL: no zone */
+    ngx_event_t keeper; /* puts counters into the zone */
     sb_drain drain;
     sb_drain_report report;
     ngx_queue_t streams;       /* clients of signalbox_subscribe */
@@ -128,6 +130,10 @@ void ngx_signalbox_kept_forget(ngx_signalbox_conf_t *conf);
 /* The `zone` directive's memory: add, in the master; map, in a worker. Nothing where there is no zone. */
 ngx_int_t ngx_signalbox_zone_add(ngx_conf_t *cf, ngx_signalbox_conf_t *conf);
 ngx_int_t ngx_signalbox_zone_map(ngx_signalbox_conf_t *conf, ngx_log_t *log);
+/* Counters go into it from time to time, and at the end, before the board is destroyed. */
+ngx_int_t ngx_signalbox_zone_begin(ngx_signalbox_worker_t *w);
+void ngx_signalbox_zone_take(ngx_signalbox_worker_t *w); /* now; nothing where there is no zone */
+void ngx_signalbox_zone_end(ngx_signalbox_worker_t *w);
 
 /* ngx_signalbox_takeover.c: who may connect. add: in the master. begin: in the worker; sets w->held when its
  * connects have to wait. announce: it drains, and will have ended in so many ms. */

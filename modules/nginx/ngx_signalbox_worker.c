@@ -59,6 +59,8 @@ static void ngx_signalbox_worker_step(ngx_signalbox_worker_t *w)
 {
     if (w->board == NULL)
         return;
+    if (w->draining)
+        ngx_signalbox_zone_take(w); /* sockets that close in this step take their counts with them */
     sb_err err = w->api->engine_step(w->engine);
     if (w->drained) {
         ngx_signalbox_drain_done(w);
@@ -194,8 +196,8 @@ void ngx_signalbox_worker_start(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf, 
     conf->worker = w;
     if (ngx_signalbox_worker_has_room(w) != NGX_OK || ngx_signalbox_takeover_begin(w) != NGX_OK ||
         ngx_signalbox_zone_map(conf, w->log) != NGX_OK ||
-        ngx_signalbox_worker_open(w, cycle->pool) != NGX_OK || ngx_signalbox_worker_poll(w) != NGX_OK ||
-        ngx_signalbox_drain_watch(w) != NGX_OK) {
+        ngx_signalbox_worker_open(w, cycle->pool) != NGX_OK || ngx_signalbox_zone_begin(w) != NGX_OK ||
+        ngx_signalbox_worker_poll(w) != NGX_OK || ngx_signalbox_drain_watch(w) != NGX_OK) {
         ngx_signalbox_worker_end(w);
         return;
     }
@@ -233,6 +235,7 @@ void ngx_signalbox_worker_end(ngx_signalbox_worker_t *w)
         ngx_del_timer(&w->hold);
     ngx_signalbox_drain_unwatch(w);
     ngx_signalbox_worker_unpoll(w);
+    ngx_signalbox_zone_end(w);
     sb_board *board = w->board;
     ngx_signalbox_gateway_stop(w);
     w->board = NULL;

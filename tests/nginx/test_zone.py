@@ -83,6 +83,18 @@ class Zone(harness.NginxTest):
             self.assertEqual(self.ask(self.port, b"starts"), b"%d" % (n + 2))
         server.quit()
 
+    def test_counters_go_on_over_reloads(self):
+        server = self.serve()
+        name = b'signalbox_messages_total{socket="state",dir="in"}'
+        server.write("a.lua", SCRIPT.replace('sb.shared("state")', 'sb.shared("signalbox.counters")'))
+        for _ in range(9):
+            self.ask(self.port, b"key")
+        self.reload(server)
+        self.assertEqual(float(self.ask(self.port, name)), 10)
+        self.reload(server)
+        self.assertEqual(float(self.ask(self.port, name)), 11)
+        server.quit()
+
     def test_a_new_binary_finds_it_again(self):
         server = self.serve(daemon=True)
         server.signal(signal.SIGUSR2)

@@ -1,0 +1,33 @@
+/* A ledger: the counters of boards, added up in a zone, so that totals go on over workers, crashes and
+ * reloads.
+ *
+ * Each sample that only grows is an entry of the dictionary SB_LEDGER, under its Prometheus name with labels
+ * ("signalbox_messages_total{socket=\"front\",dir=\"in\"}"). Gauges are not kept: they are of now. */
+#ifndef SB_LEDGER_H
+#define SB_LEDGER_H
+
+#include "modules/library/samples.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SB_LEDGER "signalbox.counters"
+
+typedef struct sb_ledger sb_ledger;
+
+/* Over the memory that the scripts' sb.shared uses (sb_script_config.zone). SB_EINVAL, SB_ENOMEM. */
+sb_err sb_ledger_create(void *zone, size_t size, sb_ledger **out);
+/* NULL is allowed. */
+void sb_ledger_destroy(sb_ledger *ledger);
+
+/* Adds what the counters of this board grew by since the last time. What a full zone refuses is added later.
+ */
+void sb_ledger_take(sb_ledger *ledger, sb_board *board);
+/* Tells all totals, in no order. `name` is borrowed for the call. SB_ENOMEM: nothing was told. */
+sb_err sb_ledger_each(sb_ledger *ledger, void (*fn)(void *arg, const char *name, double value), void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
