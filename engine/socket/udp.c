@@ -202,10 +202,15 @@ static void link_end(sb_peer *peer)
     (void)peer; /* there is no connection to end; unbind or disconnect */
 }
 
+/* The peer is the endpoint: it ends, at the turn's end as an unbind would. */
 static void link_kick(sb_peer *peer, sb_err why, const char *detail, bool forever)
 {
+    udp *u = peer->link_data;
     (void)why, (void)detail, (void)forever;
-    link_end(peer);
+    if (u == NULL || u->base.closing)
+        return;
+    u->base.leaving = true;
+    sb__hub_input(hub_of(u), &u->base.socket->finish);
 }
 
 static const sb__link udp_link = {

@@ -204,6 +204,23 @@ static void test_a_loop_without_descriptors_only_declares(void **state)
     bench_close(&b);
 }
 
+static void test_a_kick_ends_the_endpoint(void **state)
+{
+    (void)state;
+    bench b;
+    sb_peer *peer;
+    bench_open(&b);
+    sb_socket *radio = open_socket(&b, SB_RADIO, NULL);
+    assert_int_equal(sb_socket_connect_peer(radio, "udp://127.0.0.1:5555", &peer, NULL, 0), SB_OK);
+    assert_int_equal(sb_peer_kick(peer, "enough"), SB_OK);
+    settle(&b);
+    sb_stats st;
+    sb_socket_stats(radio, &st);
+    assert_int_equal(st.peers, 0);
+    assert_int_equal(sb_socket_disconnect(radio, "udp://127.0.0.1:5555"), SB_ENOENT);
+    bench_close(&b);
+}
+
 static void test_dgram_over_inproc(void **state)
 {
     (void)state;
@@ -230,6 +247,7 @@ int main(void)
         cmocka_unit_test(test_what_is_not_taken_is_dropped),
         cmocka_unit_test(test_wrong_uses),
         cmocka_unit_test(test_a_loop_without_descriptors_only_declares),
+        cmocka_unit_test(test_a_kick_ends_the_endpoint),
         cmocka_unit_test(test_dgram_over_inproc),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
