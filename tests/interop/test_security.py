@@ -10,6 +10,7 @@ import zmq.utils.monitor
 
 from peer import HERE, Failed, SLOW, until
 from runner import main, tests_of
+from test_scripts import InNginx
 from zmtp import Raw, greeting
 
 AUTH, ZAP = (os.path.join(HERE, f) for f in ("auth.lua", "zap.lua"))
@@ -303,6 +304,38 @@ def test_key_files_and_a_directory_of_clients(bench):
             raise Failed(f"{option} {value} was taken")
         except Failed as e:
             assert text in str(e), e
+
+
+INSIDE = """
+local sb = require "signalbox"
+local cfg = ...
+local front = sb.rep { bind = cfg.endpoint, curve_server = true, curve_keyfile = cfg.key, curve_allow = cfg.allow }
+front:on_message(function(_, peer) return peer.user_id end)
+"""
+
+
+def test_key_files_work_inside_nginx(bench):
+    script, allow, key = bench.path("inside.lua"), bench.path("clients"), bench.path("server.key")
+    os.mkdir(allow)
+    certificate(os.path.join(allow, "one"), PEOPLE[0][0], "alice")
+    with open(key, "w", encoding="utf-8") as f:
+        f.write(f'secret-key = "{SERVERS[0][1]}"\n')
+    with open(script, "w", encoding="utf-8") as f:
+        f.write(INSIDE)
+    os.chmod(os.path.dirname(key), 0o755)
+    endpoint = f"tcp://127.0.0.1:{bench.free_port()}"
+    server = InNginx(script, bench.backend, endpoint=endpoint, key=key, allow=allow)
+    bench.scripts.append(server)
+    good, bad = zmq_client(bench, "REQ", "CURVE"), zmq_client(bench, "REQ", "CURVE", person=1)
+    bad.rcvtimeo = 300
+    for s in (good, bad):
+        s.connect(endpoint)
+        s.send(b"who am I?")
+    assert good.recv() == b"alice"
+    try:
+        raise Failed(f"a stranger: {bad.recv()}")
+    except zmq.Again:
+        pass
 
 
 # ---- sb.authenticate ----
