@@ -57,11 +57,11 @@ def set_up():
 class NodePeer(Process):
     """node/ws_peer.js with one socket."""
 
-    def __init__(self, library, kind, **environment):
+    def __init__(self, library, kind, options=None, **environment):
         super().__init__(["node", os.path.join(FOLDER, "ws_peer.js"), library], library, stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, env=dict(os.environ, **environment))
         self.buffer = b""
-        self.ask(f"open {kind}")
+        self.ask(" ".join(["open", kind] + [f"{k}={v}" for k, v in (options or {}).items()]))
 
     def ask(self, line, seconds=10):
         self.p.stdin.write(line.encode() + b"\n")

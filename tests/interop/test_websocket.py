@@ -6,6 +6,8 @@ import subprocess
 import sys
 import tempfile
 
+import zmq
+
 import certs
 import nodejs
 from peer import Failed, Script, SLOW, until
@@ -108,6 +110,24 @@ def test_all_types_with_libzmq(bench):
 
 def test_all_types_with_jszmq(bench):
     matrix(bench, "jszmq")
+
+
+def test_curve_with_libzmq(bench):
+    """The mechanism is the subprotocol ZWS2.0/CURVE, with either end as its server."""
+    server, client = ([k.decode() for k in zmq.curve_keypair()] for _ in range(2))
+    with open(bench.path("allowed"), "w", encoding="utf-8") as f:
+        f.write(client[0] + "\n")
+    ours = bench.peer().socket("PULL", curve_server=1, curve_secretkey=server[1], curve_allow=bench.path("allowed"))
+    theirs = nodejs.NodePeer("zeromq", "PUSH", {"curveServerKey": server[0], "curvePublicKey": client[0],
+                                                "curveSecretKey": client[1]})
+    bench.scripts.append(theirs)
+    theirs.connect(ours.bind("ws://127.0.0.1:*/c"))
+    flow(theirs, ours)
+    theirs = nodejs.NodePeer("zeromq", "PULL", {"curveServer": "1", "curveSecretKey": server[1]})
+    bench.scripts.append(theirs)
+    ours = bench.peer().socket("PUSH", curve_serverkey=server[0], curve_publickey=client[0], curve_secretkey=client[1])
+    join(bench, ours, theirs, False)
+    flow(ours, theirs)
 
 
 def test_libzmq_comes_back_after_we_were_gone(bench):

@@ -1,5 +1,5 @@
 // A peer that a test drives, on a ZeroMQ library of npm: `node ws_peer.js zeromq|jszmq`, one command per line, one answer.
-//   open TYPE   bind ENDPOINT   connect ENDPOINT   subscribe HEX   send HEX...   recv   close
+//   open TYPE OPTION=VALUE...   bind ENDPOINT   connect ENDPOINT   subscribe HEX   send HEX...   recv   close
 // Frames are hexadecimal, "-" is an empty one.
 "use strict";
 const readline = require("readline");
@@ -11,8 +11,9 @@ const frame = (text) => (text === "-" ? Buffer.alloc(0) : Buffer.from(text, "hex
 
 // The two libraries' sockets, made alike.
 class OfZeromq {
-  constructor(type) {
-    this.s = new zmq[type]();
+  constructor(type, options) {
+    if (options.curveServer) options.curveServer = true;
+    this.s = new zmq[type](options);
     this.s.linger = 0;
     if (type === "Subscriber") this.subscribe = (topic) => this.s.subscribe(topic);
   }
@@ -50,7 +51,10 @@ const names = { SUB: "Subscriber", PUB: "Publisher", REQ: "Request", REP: "Reply
   DEALER: "Dealer", ROUTER: "Router", PAIR: "Pair" };
 let socket;
 const commands = {
-  open: (type) => { socket = new (library === "zeromq" ? OfZeromq : OfJszmq)(names[type]); },
+  open: (type, ...words) => {
+    const options = Object.fromEntries(words.map((w) => [w.slice(0, w.indexOf("=")), w.slice(w.indexOf("=") + 1)]));
+    socket = new (library === "zeromq" ? OfZeromq : OfJszmq)(names[type], options);
+  },
   bind: (endpoint) => socket.bind(endpoint),
   connect: (endpoint) => socket.connect(endpoint),
   subscribe: (topic) => socket.subscribe(frame(topic)),
