@@ -28,7 +28,8 @@ if(TARGET signalbox)
 endif()
 if(TARGET ngx_signalbox_module)
   set(SB_NGINX_MODULES lib/nginx/modules CACHE STRING "where nginx looks for modules, below the prefix")
-  install(FILES ${PROJECT_BINARY_DIR}/ngx_signalbox_module.so DESTINATION ${SB_NGINX_MODULES}
+  install(FILES ${PROJECT_BINARY_DIR}/ngx_signalbox_module.so
+    ${PROJECT_BINARY_DIR}/ngx_stream_signalbox_module.so DESTINATION ${SB_NGINX_MODULES}
     PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
 endif()
 

@@ -71,9 +71,9 @@ typedef struct sb_peer_info {
     uint32_t identity_len;
     const sb_property *props; /* all properties as received */
     uint32_t nprops;
-    const char *mechanism;         /* "NULL" */
-    const char *user_id;           /* from whoever let it in, "" when nobody was asked */
-    const char *key;               /* CURVE server: the peer's long-term public key in Z85, else "" */
+    const char *mechanism; /* "NULL" */
+    const char *user_id;   /* from whoever let it in, else the configuration's; "" when nobody knows */
+    const char *key;       /* CURVE server: the peer's long-term public key in Z85, else "" */
     const sb_property *auth_props; /* from whoever let it in; what they name counts more than props */
     uint32_t nauth_props;
 } sb_peer_info;
@@ -98,6 +98,7 @@ typedef struct sb_session_config {
     uint8_t oldest;              /* ZMTP version accepted: 1, 2 or 3; 0 = 2. With security only 3 is */
     const sb_property *metadata; /* extra READY properties (X-...) */
     uint32_t nmetadata;
+    const char *user_id; /* of the peer, when it is known before it speaks (a certificate); may be NULL */
 } sb_session_config;
 
 /* Causes, for events and counters; the texts are stable. */

@@ -57,10 +57,15 @@ sb_err sb_socket_set_text(sb_socket *sock, const char *setting, char *err, size_
  * gets one line. */
 sb_err sb_socket_bind(sb_socket *sock, const char *endpoint, char *err, size_t err_cap);
 sb_err sb_socket_connect(sb_socket *sock, const char *endpoint, char *err, size_t err_cap);
-/* Takes over a connected stream descriptor as if it had come in at a bind of `endpoint` (any text; scripts
- * see it as the peer's address). On success `fd` is the engine's. SB_ECLOSED when the socket takes no input
- * any more, SB_EREFUSED at max_peers, SB_ENOMEM, SB_EINVAL when it is no stream. */
-sb_err sb_socket_adopt(sb_socket *sock, const char *endpoint, int fd);
+/* Takes over a connected stream descriptor as if it had come in at a bind. On success `fd` is the engine's.
+ * SB_ECLOSED when the socket takes no input any more, SB_EREFUSED at max_peers, SB_ENOMEM, SB_EINVAL when it
+ * is no stream. */
+typedef struct sb_arrival {
+    const char *endpoint; /* what stands for the bind: one text for all that come the same way */
+    const char *address;  /* of the peer, as scripts see it */
+    const char *user_id;  /* of the peer, when it is known already; NULL or "": it is not */
+} sb_arrival;
+sb_err sb_socket_adopt(sb_socket *sock, const sb_arrival *arrival, int fd);
 /* Connects and tells the new peer, so that it can be addressed at once: ROUTER (with connect_routing_id),
  * SERVER, PEER and STREAM by sb_peer_routing_id. SB_EINVAL with immediate: there is no peer before the
  * handshake. */

@@ -19,6 +19,7 @@ libczmq-dev
 libjeromq-java
 liblua5.4-dev
 libseccomp-dev
+libnginx-mod-stream
 libsodium-dev
 libssl-dev
 liburing-dev
@@ -30,11 +31,13 @@ make
 nginx
 nginx-dev
 ninja-build
+openssl
 pkg-config
 prometheus
 python3
 python3-zmq
 valgrind
+wrk
 "
 # Node.js from elsewhere brings an npm of its own.
 command -v npm >/dev/null || packages="$packages nodejs npm"

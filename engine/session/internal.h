@@ -87,6 +87,7 @@ struct sb_session {
     bool was_ready;    /* on_ready was called: `peer` may be shown */
     bool peer_read;    /* its properties were looked at */
     void *peer_memory; /* what `peer` points into */
+    char *known_user;  /* of the configuration, NULL: none */
     void *auth_memory; /* ... its user_id and auth_props */
     char peer_key[SB_CURVE_Z85 + 1];
 

@@ -67,9 +67,17 @@ static sb_err store(sb_session *s, sb__cursor data)
 
 /* ---- what its authenticator says ---- */
 
-static size_t admit_size(const sb_session_verdict *v)
+/* An authenticator that names nobody leaves what the transport knew. */
+static const char *admitted(const sb_session *s, const sb_session_verdict *v)
 {
-    size_t size = v->nmetadata * sizeof(sb_property) + (v->user_id != NULL ? strlen(v->user_id) : 0) + 1;
+    if (v->user_id != NULL && v->user_id[0] != '\0')
+        return v->user_id;
+    return s->known_user != NULL ? s->known_user : "";
+}
+
+static size_t admit_size(const sb_session_verdict *v, const char *user_id)
+{
+    size_t size = v->nmetadata * sizeof(sb_property) + strlen(user_id) + 1;
 
     for (uint32_t i = 0; i < v->nmetadata; i++)
         size += strlen(v->metadata[i].name) + 1 + v->metadata[i].value_len + 1;
@@ -78,8 +86,8 @@ static size_t admit_size(const sb_session_verdict *v)
 
 sb_err sb__peer_admit(sb_session *s, const sb_session_verdict *v)
 {
-    const char *user_id = v->user_id != NULL ? v->user_id : "";
-    sb_property *props = malloc(admit_size(v));
+    const char *user_id = admitted(s, v);
+    sb_property *props = malloc(admit_size(v, user_id));
     uint8_t *at;
 
     if (props == NULL)

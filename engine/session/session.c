@@ -47,7 +47,9 @@ static sb_err init(sb_session *s, const sb_session_config *cfg, uint64_t now)
     s->ttl = ttl_of(cfg->heartbeat_ttl);
     s->handshake_end = later(now, cfg->handshake_ivl);
     set_limits(s, cfg);
-    s->peer.user_id = "";
+    if (cfg->user_id != NULL && (s->known_user = strdup(cfg->user_id)) == NULL)
+        return SB_ENOMEM;
+    s->peer.user_id = s->known_user != NULL ? s->known_user : "";
     s->peer.key = s->peer_key;
     if (s->raw) {
         s->peer.type = SB_STREAM;
@@ -98,6 +100,7 @@ void sb_session_destroy(sb_session *s)
     free(s->auth_memory);
     free(s->way);
     free(s->detail);
+    free(s->known_user);
     free(s);
 }
 

@@ -117,13 +117,14 @@ static char *address_of(const sb_stream *st)
 
 /* The connection of a stream that came in or was given; `address` is its from now on. On failure *st is what
  * must be closed. */
-static sb_err take(listener *l, sb_stream **st, bool accepted, char *address)
+static sb_err take(listener *l, sb_stream **st, bool accepted, char *address, const char *user_id)
 {
     sb_socket *sock = l->base.socket;
     sb__hub *hub = &sock->engine->hub;
     sb_session_config cfg;
     sb__conn *conn;
     sb__session_config(sock, accepted, &cfg);
+    cfg.user_id = user_id;
     sb_err err = sb__layers_wrap(l->base.layers, hub, &cfg, st);
     if (err == SB_OK)
         err = sb__conn_create(hub, *st, &cfg, NULL, &listener_conns, l, &conn);
@@ -148,7 +149,7 @@ static void on_accept(sb_listener *ln, sb_stream *st)
     char *address = address_of(st);
     const char *why = sb__gate_check(l->base.socket, address != NULL ? address : "");
     if (why == NULL) {
-        if (take(l, &st, true, address) != SB_OK)
+        if (take(l, &st, true, address, NULL) != SB_OK)
             refuse(l, st, "out of memory");
         return;
     }
@@ -328,23 +329,23 @@ static listener *create_adopter(sb_socket *sock, const char *endpoint)
     return l;
 }
 
-sb_err sb_socket_adopt(sb_socket *sock, const char *endpoint, int fd)
+sb_err sb_socket_adopt(sb_socket *sock, const sb_arrival *arrival, int fd)
 {
     sb_stream *st;
     if (sock->closing || sock->draining)
         return SB_ECLOSED;
-    if (sb__gate_check(sock, endpoint) != NULL)
+    if (sb__gate_check(sock, arrival->address) != NULL)
         return SB_EREFUSED;
-    listener *l = find_adopter(sock, endpoint);
-    if (l == NULL && (l = create_adopter(sock, endpoint)) == NULL)
+    listener *l = find_adopter(sock, arrival->endpoint);
+    if (l == NULL && (l = create_adopter(sock, arrival->endpoint)) == NULL)
         return SB_ENOMEM;
-    char *address = strdup(endpoint);
+    char *address = strdup(arrival->address);
     sb_err err = sb_loop_adopt_stream(sock->engine->loop, fd, &refused_events, &sock->engine->hub, &st);
     if (err != SB_OK) {
         free(address);
         return err;
     }
-    if (take(l, &st, true, address) != SB_OK)
+    if (take(l, &st, true, address, arrival->user_id) != SB_OK)
         refuse(l, st, "out of memory");
     return SB_OK;
 }
@@ -364,7 +365,7 @@ sb_err sb__listener_adopt(sb_socket *sock, const sb__endpoint *ep, const char *g
     const char *refused = sb__gate_check(sock, given);
     sb_err code = refused != NULL ? SB_EREFUSED
                                   : sb__layers_create(sock, ep, accepted, why, sizeof why, &l->base.layers);
-    if (code == SB_OK && (code = take(l, &st, accepted, strdup(given))) == SB_OK)
+    if (code == SB_OK && (code = take(l, &st, accepted, strdup(given), NULL)) == SB_OK)
         return SB_OK;
     if (err != NULL && cap > 0)
         snprintf(err, cap, "cannot adopt %s: %s", given,

@@ -53,7 +53,7 @@ typedef struct sb_api {
     const char *(*status_page)(size_t *len);
     sb_err (*mesh_box_open)(sb_mesh_box *box);
     void (*mesh_box_close)(sb_mesh_box *box);
-    int (*mesh_dial)(int post, const char *name, const char *from);
+    int (*mesh_dial)(int post, const char *name, const char *from, const char *user);
     sb_err (*mesh_create)(sb_engine *engine, int look, sb_mesh **out);
     void (*mesh_destroy)(sb_mesh *mesh);
 

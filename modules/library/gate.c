@@ -37,6 +37,7 @@ static const use_row rows[SB_USE_COUNT] = {
         SB_TYPE_BIT(SB_PUB) | SB_TYPE_BIT(SB_XPUB) | SB_TYPE_BIT(SB_PUSH) | SB_TYPE_BIT(SB_PULL),
         "PUB, XPUB, PUSH or PULL"},
     [SB_USE_PAGE] = {"page", 0, ""},
+    [SB_USE_STREAM] = {"stream", ~(uint32_t)SB_TYPE_BIT(SB_STREAM), "type of ZMTP"},
     [SB_USE_SUBSCRIBE] = {"subscribe", SB_TYPE_BIT(SB_PUB) | SB_TYPE_BIT(SB_XPUB), "PUB or XPUB"},
 };
 
@@ -244,9 +245,19 @@ static sb_err open_subscribe(door *d, sb_mesh *mesh, sb_socket *target, const sb
     return sb__feed_create(d->engine, mesh, use, &d->feed);
 }
 
+/* Whole connections come over the mesh only. */
+static sb_err open_stream(door *d, sb_mesh *mesh, sb_socket *target, const sb_use *use)
+{
+    char name[SB_MESH_NAME];
+    (void)d;
+    sb__use_name(use, name, sizeof name);
+    return mesh != NULL ? sb_mesh_serve(mesh, name, sb_socket_name(target)) : SB_OK;
+}
+
 static sb_err (*const openers[SB_USE_COUNT])(door *d, sb_mesh *mesh, sb_socket *target, const sb_use *use) = {
     [SB_USE_REQUEST] = open_request,
     [SB_USE_PUBLISH] = open_publish,
+    [SB_USE_STREAM] = open_stream,
     [SB_USE_PAGE] = open_page,
     [SB_USE_SUBSCRIBE] = open_subscribe,
 };

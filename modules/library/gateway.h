@@ -27,6 +27,7 @@ typedef enum sb_use_kind {
     SB_USE_REQUEST,   /* ROUTER, REP: as a DEALER peer. DEALER: its peers answer, round robin */
     SB_USE_PUBLISH,   /* PUB, XPUB, PUSH: sent by the socket. PULL: as if a PUSH peer had sent it */
     SB_USE_SUBSCRIBE, /* PUB, XPUB: one subscriber for all followers of all gateways */
+    SB_USE_STREAM,    /* any type that ZMTP peers connect to: through streams that the host has accepted */
     SB_USE_COUNT
 } sb_use_kind;
 

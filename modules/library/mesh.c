@@ -16,6 +16,7 @@
 typedef struct offer {
     char name[SB_MESH_NAME];
     char from[SB_MESH_NAME];
+    char user[SB_MESH_USER];
 } offer;
 
 typedef union rights {
@@ -68,12 +69,13 @@ static bool post_offer(int post, offer *o, int fd)
     return sendmsg(post, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof *o;
 }
 
-int sb_mesh_dial(int post, const char *name, const char *from)
+int sb_mesh_dial(int post, const char *name, const char *from, const char *user)
 {
     int fd[2];
     offer o;
     memset(&o, 0, sizeof o);
-    if (strlen(name) >= sizeof o.name || strlen(from) >= sizeof o.from) {
+    if (strlen(name) >= sizeof o.name || strlen(from) >= sizeof o.from ||
+        (user != NULL && strlen(user) >= sizeof o.user)) {
         errno = ENAMETOOLONG;
         return -1;
     }
@@ -81,6 +83,7 @@ int sb_mesh_dial(int post, const char *name, const char *from)
         return -1;
     strcpy(o.name, name);
     strcpy(o.from, from);
+    strcpy(o.user, user != NULL ? user : "");
     bool posted = post_offer(post, &o, fd[1]);
     int why = errno;
     close(fd[1]);
@@ -115,7 +118,7 @@ static int next_offer(int look, offer *o, int *fd)
     if (n <= 0)
         return -1;
     *fd = take_fd(&msg);
-    o->name[sizeof o->name - 1] = o->from[sizeof o->from - 1] = '\0';
+    o->name[sizeof o->name - 1] = o->from[sizeof o->from - 1] = o->user[sizeof o->user - 1] = '\0';
     return *fd >= 0 && n == (ssize_t)sizeof *o;
 }
 
@@ -123,7 +126,8 @@ static void accept_offer(sb_mesh *mesh, const offer *o, int fd)
 {
     const char *name = sb_map_get(&mesh->served, o->name, strlen(o->name));
     sb_socket *sock = name != NULL ? sb_engine_find_socket(mesh->engine, name) : NULL;
-    if (sock == NULL || sb_socket_adopt(sock, o->from, fd) != SB_OK)
+    const sb_arrival arrival = {.endpoint = "mesh://", .address = o->from, .user_id = o->user};
+    if (sock == NULL || sb_socket_adopt(sock, &arrival, fd) != SB_OK)
         close(fd);
 }
 

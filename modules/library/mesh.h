@@ -19,6 +19,7 @@ extern "C" {
 
 #define SB_MESH_PREFIX "ipc://@signalbox.mesh/" /* endpoints of the mesh: what to connect to */
 #define SB_MESH_NAME   96                       /* longest name, with its NUL */
+#define SB_MESH_USER   256                      /* longest user id, with its NUL */
 
 /* Both ends non-blocking and close-on-exec: `post` is for everybody, `look` for the owner alone. A process
  * closes the `look` of the others, so that posting to a process that is gone for good fails at once. */
@@ -32,9 +33,9 @@ sb_err sb_mesh_box_open(sb_mesh_box *box);
 void sb_mesh_box_close(sb_mesh_box *box);
 
 /* Makes a connection to whoever looks into the box and serves `name`; `from` is what it will see as the
- * address. Returns a descriptor that may be written to at once, or -1: nobody looks, the box is full, no
- * descriptors (errno tells). For sb_host.connect_fd. */
-int sb_mesh_dial(int post, const char *name, const char *from);
+ * address, `user` as the user id (NULL: none). Returns a descriptor that may be written to at once, or -1:
+ * nobody looks, the box is full, no descriptors (errno tells). For sb_host.connect_fd. */
+int sb_mesh_dial(int post, const char *name, const char *from, const char *user);
 
 typedef struct sb_mesh sb_mesh;
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds ngx_signalbox_module.so against the installed nginx-dev, as Debian builds its own modules. No root, nothing is
+# Builds ngx_signalbox_module.so, and ngx_stream_signalbox_module.so beside it, against the installed nginx-dev, as Debian builds its own modules. No root, nothing is
 # written outside the build folder.
 #   build.sh SOURCES BUILD_FOLDER RESULT.so [extra compiler flags]
 set -euo pipefail
@@ -29,10 +29,11 @@ ld="-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack"
 
 export SB_SOURCE=$sources
 stamp=$build/configured
-wanted="$(cat conf_flags) $cc $ld $(cat "$sources/modules/nginx/config") $(cd "$sources/modules/nginx" && echo ./*.c)"
+modules=$sources/modules/nginx
+wanted="$(cat conf_flags) $cc $ld $(cat "$modules/config" "$modules/stream/config") $(cd "$modules" && echo ./*.c)"
 if [ ! -f "$build/Makefile" ] || [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
     if ! ./configure "${NGX_CONF_FLAGS[@]}" --with-cc-opt="$cc" --with-ld-opt="$ld" --builddir="$build" \
-        --add-dynamic-module="$sources/modules/nginx" >"$build/configure.log" 2>&1; then
+        --add-dynamic-module="$modules" --add-dynamic-module="$modules/stream" >"$build/configure.log" 2>&1; then
         tail -n 30 "$build/configure.log" >&2
         exit 1
     fi
@@ -40,5 +41,7 @@ if [ ! -f "$build/Makefile" ] || [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$w
 fi
 make -s -f "$build/Makefile" modules
 # Not in place: workers may be running in the old one.
-cp "$build/ngx_signalbox_module.so" "$result.new"
-mv "$result.new" "$result"
+for module in ngx_signalbox_module.so ngx_stream_signalbox_module.so; do
+    cp "$build/$module" "$result.new"
+    mv "$result.new" "$(dirname "$result")/$module"
+done

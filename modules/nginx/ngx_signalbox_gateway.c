@@ -18,6 +18,44 @@ ngx_int_t ngx_signalbox_gateway_use(ngx_conf_t *cf, ngx_array_t *uses, sb_use_ki
     return (ngx_int_t)uses->nelts - 1;
 }
 
+static ngx_module_t *ngx_signalbox_gateway_module(ngx_cycle_t *cycle, const char *name)
+{
+    for (ngx_uint_t i = 0; cycle->modules[i] != NULL; i++)
+        if (ngx_strcmp(cycle->modules[i]->name, name) == 0)
+            return cycle->modules[i];
+    return NULL;
+}
+
+/* nginx's ngx_stream_conf_ctx_t, whose header only stream modules see. */
+typedef struct {
+    void **main_conf;
+    void **srv_conf;
+} ngx_signalbox_stream_ctx_t;
+
+/* By name: neither stream module need be loaded, and ours is a file of its own. */
+static ngx_array_t *ngx_signalbox_gateway_stream_uses(ngx_cycle_t *cycle)
+{
+    ngx_module_t *stream = ngx_signalbox_gateway_module(cycle, "ngx_stream_module");
+    ngx_module_t *ours = ngx_signalbox_gateway_module(cycle, "ngx_stream_signalbox_module");
+    if (stream == NULL || ours == NULL || cycle->conf_ctx[stream->index] == NULL)
+        return NULL;
+    const ngx_signalbox_stream_ctx_t *ctx =
+        (const ngx_signalbox_stream_ctx_t *)cycle->conf_ctx[stream->index];
+    return ctx->main_conf[ours->ctx_index]; /* begins with the array */
+}
+
+ngx_array_t *ngx_signalbox_gateway_collect(ngx_cycle_t *cycle, ngx_array_t *http)
+{
+    ngx_array_t *stream = ngx_signalbox_gateway_stream_uses(cycle);
+    if (stream == NULL || http == NULL)
+        return stream != NULL ? stream : http;
+    ngx_signalbox_use_t *more = ngx_array_push_n(http, stream->nelts);
+    if (more == NULL)
+        return NULL;
+    ngx_memcpy(more, stream->elts, stream->nelts * sizeof *more);
+    return http;
+}
+
 ngx_int_t ngx_signalbox_gateway_check(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf)
 {
     ngx_signalbox_use_t *use = conf->uses != NULL ? conf->uses->elts : NULL;

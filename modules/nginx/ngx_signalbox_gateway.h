@@ -14,6 +14,9 @@ typedef struct {
     ngx_uint_t line;
 } ngx_signalbox_use_t;
 
+/* In the master: the uses of HTTP locations (may be NULL) and those of ngx_stream_signalbox_module, if it is
+ * loaded; NULL when there are none. */
+ngx_array_t *ngx_signalbox_gateway_collect(ngx_cycle_t *cycle, ngx_array_t *http);
 /* In the master, when the whole configuration is read: are the sockets there and of the right type? Errors
  * are logged at emerg with the place of the directive. */
 ngx_int_t ngx_signalbox_gateway_check(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf);

@@ -52,6 +52,17 @@ int ngx_signalbox_mesh_connect(ngx_signalbox_conf_t *conf, const char *endpoint)
         return SB_HOST_NOT_MINE;
     u_char from[NGX_INT_T_LEN + sizeof "mesh://"];
     *ngx_sprintf(from, "mesh://%ui", conf->me) = '\0';
-    int fd = conf->api->mesh_dial(conf->boxes[to].post, slash + 1, (char *)from);
+    int fd = conf->api->mesh_dial(conf->boxes[to].post, slash + 1, (char *)from, NULL);
     return fd >= 0 ? fd : SB_HOST_LATER;
+}
+
+int ngx_signalbox_mesh_dial(
+    ngx_signalbox_conf_t *conf, const char *socket, const char *from, const char *user)
+{
+    char name[SB_MESH_NAME];
+    u_char *end = ngx_snprintf((u_char *)name, sizeof name - 1, "stream/%s", socket);
+    *end = '\0';
+    if ((ngx_uint_t)conf->owner >= conf->nboxes)
+        return -1;
+    return conf->api->mesh_dial(conf->boxes[conf->owner].post, name, from, user);
 }

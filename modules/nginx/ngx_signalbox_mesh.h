@@ -17,6 +17,9 @@ ngx_int_t ngx_signalbox_mesh_open(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf
 void ngx_signalbox_mesh_take(ngx_signalbox_conf_t *conf, ngx_uint_t me);
 /* For sb_host.connect_fd: answers for endpoints of the mesh, SB_HOST_NOT_MINE for others. */
 int ngx_signalbox_mesh_connect(ngx_signalbox_conf_t *conf, const char *endpoint);
+/* The owner's socket of that name, through ngx_signalbox_conf_t.dial. */
+int ngx_signalbox_mesh_dial(
+    ngx_signalbox_conf_t *conf, const char *socket, const char *from, const char *user);
 
 #pragma GCC visibility pop
 

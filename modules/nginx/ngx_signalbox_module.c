@@ -209,6 +209,7 @@ static ngx_signalbox_conf_t *ngx_signalbox_conf_create(ngx_conf_t *cf)
         ngx_array_init(&conf->listens, cf->pool, 4, sizeof(ngx_signalbox_listen_t *)) != NGX_OK ||
         ngx_array_init(&conf->kept, cf->pool, 2, sizeof(ngx_signalbox_kept_t *)) != NGX_OK)
         return NULL;
+    conf->dial = ngx_signalbox_mesh_dial;
     conf->backend = "auto";
     conf->memory = 64 * 1024 * 1024;
     conf->handler_time = 50;
@@ -303,7 +304,7 @@ static char *ngx_signalbox_init_uses(ngx_cycle_t *cycle, ngx_signalbox_conf_t *c
 static char *ngx_signalbox_init_conf(ngx_cycle_t *cycle, void *data)
 {
     ngx_signalbox_conf_t *conf = ngx_signalbox_conf_of(cycle);
-    ngx_array_t *uses = ngx_http_signalbox_uses(cycle);
+    ngx_array_t *uses = ngx_signalbox_gateway_collect(cycle, ngx_http_signalbox_uses(cycle));
     if (conf == NULL && uses != NULL && uses->nelts != 0) {
         ngx_signalbox_use_t *use = uses->elts;
         ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,

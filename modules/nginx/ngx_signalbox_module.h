@@ -44,7 +44,7 @@ typedef struct {
 
 typedef struct ngx_signalbox_lock_s ngx_signalbox_lock_t;
 
-typedef struct {
+typedef struct ngx_signalbox_conf_s {
     ngx_array_t scripts; /* of ngx_signalbox_script_t */
     ngx_array_t listens; /* of ngx_signalbox_listen_t * */
     ngx_array_t kept;    /* of ngx_signalbox_kept_t * */
@@ -64,6 +64,9 @@ typedef struct {
     ngx_uint_t max_peers;
     ngx_uint_t max_peers_set; /* by the directive */
     const sb_api *api;
+    /* For ngx_stream_signalbox_module, which is a file of its own and can only reach what hangs here: a
+     * connection to a socket of the scripts, -1 when it cannot be had now. */
+    int (*dial)(struct ngx_signalbox_conf_s *conf, const char *socket, const char *from, const char *user);
     sb_plan *plan;         /* from the block's end until the whole configuration is read */
     ngx_array_t *uses;     /* of ngx_signalbox_use_t: sockets that HTTP locations name; may be NULL */
     sb_mesh_box *boxes;    /* one per worker, when workers have to reach each other */

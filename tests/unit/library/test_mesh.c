@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -31,14 +32,14 @@ static int connect_fd(sb_host *self, const char *endpoint)
     size_t n = strlen(SB_MESH_PREFIX);
     if (strncmp(endpoint, SB_MESH_PREFIX, n) != 0)
         return SB_HOST_NOT_MINE;
-    int fd = sb_mesh_dial(r->box.post, endpoint + n, "mesh://1");
+    int fd = sb_mesh_dial(r->box.post, endpoint + n, "mesh://1", "CN=somebody");
     return fd >= 0 ? fd : SB_HOST_LATER;
 }
 
 static sb_err echo(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *msg)
 {
     rig *r = (rig *)((char *)self - offsetof(rig, echo));
-    strncpy(r->address, sb_peer_address(peer), sizeof r->address - 1);
+    snprintf(r->address, sizeof r->address, "%s %s", sb_peer_address(peer), sb_peer_user_id(peer));
     return sb_socket_send(sock, msg);
 }
 
@@ -129,7 +130,7 @@ static void test_a_message_goes_through_and_back(void **state)
     assert_int_equal(sb_socket_send_bytes(r->dealer, "hello", 5), SB_OK);
     step_until(r, 1);
     assert_string_equal(r->got, "hello");
-    assert_string_equal(r->address, "mesh://1");
+    assert_string_equal(r->address, "mesh://1 CN=somebody");
 }
 
 static void test_what_is_posted_before_the_owner_looks_waits_for_it(void **state)
@@ -164,7 +165,7 @@ static void test_an_unknown_name_is_closed_and_tried_again(void **state)
 {
     rig *r = *state;
     start_server(r);
-    int fd = sb_mesh_dial(r->box.post, "nobody", "mesh://1");
+    int fd = sb_mesh_dial(r->box.post, "nobody", "mesh://1", NULL);
     char c;
     assert_true(fd >= 0);
     for (int i = 0; i < STEPS && read(fd, &c, 1) != 0; i++)
@@ -179,14 +180,14 @@ static void test_posting_where_nobody_can_look_fails_at_once(void **state)
     rig *r = *state;
     close(r->box.look);
     r->box.look = -1;
-    assert_int_equal(sb_mesh_dial(r->box.post, "front", "mesh://1"), -1);
+    assert_int_equal(sb_mesh_dial(r->box.post, "front", "mesh://1", NULL), -1);
 }
 
 static void test_a_full_box_says_so(void **state)
 {
     rig *r = *state;
     int fd[1024], n = 0;
-    while (n < 1024 && (fd[n] = sb_mesh_dial(r->box.post, "front", "mesh://1")) >= 0)
+    while (n < 1024 && (fd[n] = sb_mesh_dial(r->box.post, "front", "mesh://1", NULL)) >= 0)
         n++;
     assert_in_range(n, 1, 1023);
     while (n > 0)
@@ -199,7 +200,7 @@ static void test_names_have_a_limit(void **state)
     char name[200];
     memset(name, 'n', sizeof name);
     name[sizeof name - 1] = '\0';
-    assert_int_equal(sb_mesh_dial(r->box.post, name, ""), -1);
+    assert_int_equal(sb_mesh_dial(r->box.post, name, "", NULL), -1);
     start_server(r);
     assert_int_equal(sb_mesh_serve(r->mesh, name, "front"), SB_ENAMETOOLONG);
 }
