@@ -33,6 +33,7 @@ static const sb_api api = {
     .mesh_dial = sb_mesh_dial,
     .mesh_create = sb_mesh_create,
     .mesh_destroy = sb_mesh_destroy,
+    .mesh_gateways = sb_mesh_gateways,
     .use_check = sb_use_check,
     .gate_create = sb_gate_create,
     .gate_destroy = sb_gate_destroy,

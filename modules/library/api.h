@@ -56,6 +56,7 @@ typedef struct sb_api {
     int (*mesh_dial)(int post, const char *name, const char *from, const char *user);
     sb_err (*mesh_create)(sb_engine *engine, int look, sb_mesh **out);
     void (*mesh_destroy)(sb_mesh *mesh);
+    uint32_t (*mesh_gateways)(sb_engine *engine);
 
     sb_err (*use_check)(sb_plan *plan, const sb_use *use, sb_type *type, char *err, size_t cap);
     sb_err (*gate_create)(sb_board *board, sb_mesh *mesh, const sb_use *uses, size_t n, sb_gate **out);

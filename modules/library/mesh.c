@@ -126,7 +126,7 @@ static void accept_offer(sb_mesh *mesh, const offer *o, int fd)
 {
     const char *name = sb_map_get(&mesh->served, o->name, strlen(o->name));
     sb_socket *sock = name != NULL ? sb_engine_find_socket(mesh->engine, name) : NULL;
-    const sb_arrival arrival = {.endpoint = "mesh://", .address = o->from, .user_id = o->user};
+    const sb_arrival arrival = {.endpoint = SB_MESH_GATEWAY, .address = o->from, .user_id = o->user};
     if (sock == NULL || sb_socket_adopt(sock, &arrival, fd) != SB_OK)
         close(fd);
 }
@@ -187,4 +187,24 @@ sb_err sb_mesh_serve(sb_mesh *mesh, const char *name, const char *socket)
     if (err != SB_OK)
         free(copy);
     return err;
+}
+
+static bool count_gateway(void *arg, sb_peer *peer)
+{
+    uint32_t *n = arg;
+    *n += strncmp(sb_peer_address(peer), SB_MESH_GATEWAY, sizeof SB_MESH_GATEWAY - 1) == 0;
+    return true;
+}
+
+static bool count_socket(void *arg, sb_socket *sock)
+{
+    sb_socket_each_peer(sock, count_gateway, arg);
+    return true;
+}
+
+uint32_t sb_mesh_gateways(sb_engine *engine)
+{
+    uint32_t n = 0;
+    sb_engine_each_socket(engine, count_socket, &n);
+    return n;
 }

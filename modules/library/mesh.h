@@ -48,6 +48,11 @@ void sb_mesh_destroy(sb_mesh *mesh);
  * closed, and its dialer tries again. SB_ENOMEM, SB_EEXIST, SB_ENAMETOOLONG. */
 sb_err sb_mesh_serve(sb_mesh *mesh, const char *name, const char *socket);
 
+/* Gateways of other processes that are connected to the engine's sockets now: those that dial as
+ * SB_MESH_GATEWAY and their number. */
+#define SB_MESH_GATEWAY "mesh://"
+uint32_t sb_mesh_gateways(sb_engine *engine);
+
 #ifdef __cplusplus
 }
 #endif

@@ -7,6 +7,7 @@
 #include "ngx_http_signalbox.h"
 
 #define NGX_SIGNALBOX_NO_FD ((ngx_socket_t)-2)
+#define NGX_SIGNALBOX_LOOK  10 /* ms between looks at whether answers are still awaited */
 #define NGX_SIGNALBOX_SLACK                                                                                  \
     1000 /* ms beyond linger until the engine's own deadline is no longer believed in */
 
@@ -72,6 +73,38 @@ static void ngx_signalbox_drain_begin(ngx_signalbox_worker_t *w)
     ngx_signalbox_worker_touch(w);
 }
 
+/* HTTP requests that wait for an answer here; in the owner also the other workers' gateways, which go when
+ * theirs have come. */
+static ngx_uint_t ngx_signalbox_drain_awaited(ngx_signalbox_worker_t *w)
+{
+    sb_gateway_stats stats;
+    if (w->gateway == NULL || w->board == NULL)
+        return 0;
+    w->api->gateway_stats(w->gateway, &stats);
+    return stats.waiting > 0 || (w->owner && w->api->mesh_gateways(w->engine) > 0);
+}
+
+static void ngx_signalbox_drain_wait(ngx_signalbox_worker_t *w);
+
+static void ngx_signalbox_drain_on_wait(ngx_event_t *ev)
+{
+    ngx_connection_t *c = ev->data;
+    ngx_signalbox_drain_wait(c->data);
+}
+
+/* Answers are waited for as long as queues would be: linger. */
+static void ngx_signalbox_drain_wait(ngx_signalbox_worker_t *w)
+{
+    if (!ngx_signalbox_drain_awaited(w) || ngx_current_msec - w->quit >= w->conf->linger) {
+        ngx_signalbox_drain_begin(w);
+        return;
+    }
+    w->hold.data = &w->nobody;
+    w->hold.handler = ngx_signalbox_drain_on_wait;
+    w->hold.log = w->log;
+    ngx_add_timer(&w->hold, NGX_SIGNALBOX_LOOK); /* not cancelable */
+}
+
 static void ngx_signalbox_drain_on_quit(ngx_event_t *ev)
 {
     ngx_connection_t *c = ev->data;
@@ -80,7 +113,8 @@ static void ngx_signalbox_drain_on_quit(ngx_event_t *ev)
         return;
     ngx_signalbox_drain_unwatch(w);
     ngx_http_signalbox_quit(w);
-    ngx_signalbox_drain_begin(w);
+    w->quit = ngx_current_msec;
+    ngx_signalbox_drain_wait(w);
 }
 
 ngx_int_t ngx_signalbox_drain_watch(ngx_signalbox_worker_t *w)

@@ -50,8 +50,8 @@ int ngx_signalbox_mesh_connect(ngx_signalbox_conf_t *conf, const char *endpoint)
         slash != NULL ? ngx_atoi((u_char *)endpoint + prefix, slash - endpoint - prefix) : NGX_ERROR;
     if (to == NGX_ERROR || (ngx_uint_t)to >= conf->nboxes)
         return SB_HOST_NOT_MINE;
-    u_char from[NGX_INT_T_LEN + sizeof "mesh://"];
-    *ngx_sprintf(from, "mesh://%ui", conf->me) = '\0';
+    u_char from[NGX_INT_T_LEN + sizeof SB_MESH_GATEWAY];
+    *ngx_sprintf(from, SB_MESH_GATEWAY "%ui", conf->me) = '\0';
     int fd = conf->api->mesh_dial(conf->boxes[to].post, slash + 1, (char *)from, NULL);
     return fd >= 0 ? fd : SB_HOST_LATER;
 }

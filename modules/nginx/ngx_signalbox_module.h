@@ -94,6 +94,7 @@ struct ngx_signalbox_worker_s {
     ngx_signalbox_lock_t *lock;
     sb_ledger *ledger;  /* NULL: no zone */
     ngx_event_t keeper; /* puts counters into the zone */
+    ngx_msec_t quit;    /* when it was told to */
     sb_drain drain;
     sb_drain_report report;
     ngx_queue_t streams;       /* clients of signalbox_subscribe */

@@ -41,6 +41,7 @@ server {
   location /frames/ { signalbox_request jobs frames=path,args,$remote_addr,$http_x_a,body headers=Accept; }
   location /some/ { signalbox_request jobs headers=X-A,Accept; }
   location /late { return 200 $signalbox_late; }
+  location /stub { stub_status; }
   location /plain { return 200 plain; }
   location /zip/ { gzip on; gzip_min_length 1; gzip_types text/plain; signalbox_request jobs; }
   location /auth/ { auth_request /check/; signalbox_request jobs; }
@@ -256,6 +257,40 @@ class Request(harness.NginxTest):
             old, _ = server.reload()
             server.wait_gone(old)
             self.ask_until("/jobs/x", 200)
+
+    def test_answers_on_their_way_survive_a_reload_and_a_quit(self):
+        for backend in harness.backends():
+            for workers in (1, 2, 4):
+                with self.subTest(backend=backend, workers=workers):
+                    server = self.serve(backend, workers)
+                    asked, hold, got = threading.Semaphore(0), threading.Event(), []
+                    def slow(frames):
+                        asked.release()
+                        hold.wait(harness.PATIENCE)
+                        return [b"200", b"kept"]
+                    service = self.service(self.jobs, slow)
+                    threads = [threading.Thread(target=lambda: got.append(self.ask("GET", "/jobs/slow")[::2]))
+                               for _ in range(4)]
+                    for t in threads:
+                        t.start()
+                    asked.acquire(timeout=harness.PATIENCE)
+                    harness.wait_for(lambda: self.in_flight() == 4, "all requests to be on their way")
+                    old, _ = server.reload()
+                    for _ in old:
+                        server.wait_log("gracefully shutting down")
+                    time.sleep(0.3)  # what would end at once has ended
+                    hold.set()
+                    for t in threads:
+                        t.join()
+                    self.assertEqual(got, [(200, b"kept")] * 4)
+                    server.wait_gone(old)
+                    service.stop()
+                    server.quit()
+
+    def in_flight(self):
+        """Requests that nginx works on, but for this one."""
+        text = self.ask("GET", "/stub")[2].decode()
+        return int(re.search(r"Writing: (\d+)", text).group(1)) - 1
 
     def test_mistakes_in_the_configuration(self):
         cases = (
