@@ -9,6 +9,7 @@ chromium
 clang
 clang-format
 cmake
+curl
 default-jdk-headless
 dpkg-dev
 gcc

@@ -8,9 +8,11 @@ import harness
 
 
 class WebSocket:
-    def __init__(self, port, path, headers=(), key=None, version="13", early=b""):
+    def __init__(self, port, path, headers=(), key=None, version="13", early=b"", tls=None):
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=harness.PATIENCE)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.sock = tls.wrap_socket(self.sock, server_hostname="localhost")
         key = key or base64.b64encode(os.urandom(16)).decode()
         lines = ["GET %s HTTP/1.1" % path, "Host: localhost", "Upgrade: websocket", "Connection: Upgrade",
                  "Sec-WebSocket-Key: " + key, "Sec-WebSocket-Version: " + version, *headers, "", ""]
