@@ -332,6 +332,7 @@ static sb_err open_hub(sb__feed *f, sb_mesh *mesh, const sb_use *use)
     f->hub_handler = (sb_handler){.on_msg = on_hub, .on_closed = on_hub_closed};
     sb_socket_set_handler(f->hub, &f->hub_handler);
     sb_socket_set_int(f->hub, SB_OPT_SNDHWM, HUB_HWM, NULL, 0);
+    sb_socket_set_int(f->hub, SB_OPT_SNDHWM_BYTES, SB__GATE_QUEUE, NULL, 0);
     sb_socket_set_int(f->hub, SB_OPT_LINGER, 0, NULL, 0);
     return sb__gate_serve(mesh, f->hub, use);
 }

@@ -8,6 +8,7 @@
 
 #define SB__CALL_NUMBER 5 /* octets: NUL and 32 bits, what engines take for a routing id of their own */
 #define SB__GATE_ID     16
+#define SB__GATE_QUEUE  (64 << 20) /* octets that may wait for one other side */
 
 /* The second frame of an answer by the gate itself. */
 #define SB__ANSWER_PUBLISHED 'P'

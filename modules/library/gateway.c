@@ -155,6 +155,7 @@ static sb_err open_line(line *l, sb_engine *engine, const char *where, const sb_
     sb_socket_set_handler(l->dealer, &l->handler);
     sb__gate_id(id);
     sb_socket_set_bytes(l->dealer, SB_OPT_ROUTING_ID, id, sizeof id, NULL, 0);
+    sb_socket_set_int(l->dealer, SB_OPT_SNDHWM_BYTES, SB__GATE_QUEUE, NULL, 0);
     sb_socket_set_int(l->dealer, SB_OPT_LINGER, 0, NULL, 0);
     snprintf(text, sizeof text, "%s%s", where, name);
     return sb_socket_connect(l->dealer, text, NULL, 0);
