@@ -28,7 +28,7 @@ function(sb_register_one name build labels timeout serial fixture)
   string(REPLACE "@BUILD@" ${build} command "${ARGN}")
   add_test(NAME ${name} COMMAND ${command} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} SKIP_RETURN_CODE 77
-    ENVIRONMENT "SB_BUILD=${build};SB_SOURCE=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1;ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:quarantine_size_mb=16;UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
+    ENVIRONMENT "SB_BUILD=${build};SB_TOP=${PROJECT_BINARY_DIR};SB_SOURCE=${PROJECT_SOURCE_DIR};PYTHONDONTWRITEBYTECODE=1;ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:quarantine_size_mb=16;UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
   if(serial)
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
   endif()

@@ -11,11 +11,15 @@ extern "C" {
 
 /* The numbers are libzmq's (zmq.h ZMQ_*) where it has the option; ours begin at 1000. */
 typedef enum sb_opt {
+    SB_OPT_AFFINITY = 4,
     SB_OPT_ROUTING_ID = 5,
     SB_OPT_SUBSCRIBE = 6,
     SB_OPT_UNSUBSCRIBE = 7,
     SB_OPT_SNDBUF = 11,
     SB_OPT_RCVBUF = 12,
+    SB_OPT_RCVMORE = 13,
+    SB_OPT_FD = 14,
+    SB_OPT_EVENTS = 15,
     SB_OPT_TYPE = 16,
     SB_OPT_LINGER = 17,
     SB_OPT_RECONNECT_IVL = 18,
@@ -83,6 +87,16 @@ typedef enum sb_opt {
     SB_OPT_PRIORITY = 112,
     SB_OPT_BUSY_POLL = 113,
     SB_OPT_HICCUP_MSG = 114,
+    SB_OPT_THREAD_SAFE = 81,
+    SB_OPT_LOOPBACK_FASTPATH = 94,
+    SB_OPT_METADATA = 95,
+    SB_OPT_XPUB_MANUAL_LAST_VALUE = 98,
+    SB_OPT_IN_BATCH_SIZE = 101,
+    SB_OPT_OUT_BATCH_SIZE = 102,
+    SB_OPT_ONLY_FIRST_SUBSCRIBE = 108,
+    SB_OPT_RECONNECT_STOP = 109,
+    SB_OPT_XSUB_VERBOSE_UNSUBSCRIBE = 115,
+    SB_OPT_TOPICS_COUNT = 116,
     SB_OPT_SNDHWM_BYTES = 1000, /* octets per peer, 0 = no limit */
     SB_OPT_RCVHWM_BYTES,
     SB_OPT_MAX_FRAMES,

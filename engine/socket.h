@@ -109,7 +109,9 @@ sb_err sb_socket_recv(sb_socket *sock, sb_msg *msg);
 /* The handler can take messages again: queued ones are delivered from the next turn on. */
 void sb_socket_resume(sb_socket *sock);
 
-/* SUB and XSUB; refcounted. SB_ENOTSUP for other types, SB_ENOENT for an unsubscribe without subscribe. */
+/* SUB and XSUB; refcounted. XPUB with xpub_manual: what the peer gets whose subscription was received last
+ * (SB_EFSM: it is gone, or there was none). SB_ENOTSUP for other types, SB_ENOENT for an unsubscribe without
+ * subscribe. */
 sb_err sb_socket_subscribe(sb_socket *sock, const void *topic, size_t len);
 sb_err sb_socket_unsubscribe(sb_socket *sock, const void *topic, size_t len);
 /* DISH: exact groups of at most SB_GROUP_MAX octets, each joined once. SB_ENOTSUP for other types, SB_EINVAL,

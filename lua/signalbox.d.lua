@@ -41,6 +41,21 @@ local sb = {}
 ---@field routing_id? string identity announced to the peer; not NUL-led
 ---@field subscribe? string|string[] adds a subscription
 ---@field unsubscribe? string removes a subscription
+---@field type? integer read only; the socket's type, libzmq's number
+---@field rcvmore? integer read only; always 0: messages come whole
+---@field fd? integer read only; the engine's descriptor
+---@field events? integer read only; 1: a receive would show a message, 2: a send would be taken, 3: both
+---@field thread_safe? integer read only; always 0
+---@field topics_count? integer read only; distinct topics subscribed now
+---@field affinity? integer kept, without effect: there are no I/O threads (default 0)
+---@field in_batch_size? integer kept, without effect: reads adapt by themselves (default 8192)
+---@field out_batch_size? integer kept, without effect: writes adapt by themselves (default 8192)
+---@field loopback_fastpath? boolean kept, without effect: for Windows (default false)
+---@field metadata? string "X-name:value" told to every peer; each one set adds to those before
+---@field reconnect_stop? integer do not reconnect after: 1 a refused connection, 2 a failed handshake, 4 disconnect; added up (default 0)
+---@field xpub_manual_last_value? boolean xpub_manual, and the next message goes only to the peer whose subscription was set last (default false)
+---@field only_first_subscribe? boolean kept, without effect: only messages of one frame are ever taken for subscriptions (default true)
+---@field xsub_verbose_unsubscribe? boolean pass every unsubscription up, not only the last of a topic (default false)
 ---@field sndbuf? integer|string kernel send buffer, -1: the kernel's choice (default -1)
 ---@field rcvbuf? integer|string kernel receive buffer, -1: the kernel's choice (default -1)
 ---@field linger? sb.Time how long close waits for queued messages, -1: for ever (default -1)

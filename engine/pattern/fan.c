@@ -120,6 +120,20 @@ static sb_err visit_exact(sb__fan *fan, const sb_frame *topic, const sb_msg *msg
     return SB_OK;
 }
 
+/* xpub_manual_last_value: the peer whose subscription was granted last, if it matches. */
+static sb_err visit_only(sb__fan *fan, const sb_frame *topic, const sb_msg *msg)
+{
+    const sb__topic_sub *subs;
+    uint32_t n;
+    sb__topic_cursor c = sb__topics_walk(&fan->topics, topic->data, topic->len);
+    fan->serial++;
+    while ((subs = sb__topics_next(&c, &n)) != NULL)
+        for (uint32_t i = 0; i < n; i++)
+            if (subs[i].peer == fan->only && visit(fan, subs[i].peer, msg) != SB_OK)
+                return SB_EAGAIN;
+    return SB_OK;
+}
+
 /* invert_matching: all connected peers but those that match. */
 static sb_err visit_others(sb__fan *fan, const sb_frame *topic, const sb_msg *msg)
 {
@@ -139,6 +153,15 @@ static sb_err visit_others(sb__fan *fan, const sb_frame *topic, const sb_msg *ms
     return SB_OK;
 }
 
+static sb_err (*visitor(const sb__fan *fan))(sb__fan *, const sb_frame *, const sb_msg *)
+{
+    if (fan->only != NULL)
+        return visit_only;
+    if (fan->base.options->invert_matching)
+        return visit_others;
+    return fan->exact ? visit_exact : visit_matching;
+}
+
 /* Routing ids that ride along mean nothing to subscribers: the body is published, its first frame is the
  * topic. */
 sb_err sb__fan_send(sb_pattern *pat, sb_msg *msg)
@@ -152,15 +175,14 @@ sb_err sb__fan_send(sb_pattern *pat, sb_msg *msg)
         return SB_EFSM;
     sb__envelope_view(&body, msg, msg->envelope);
     fan->sending = &body;
-    sb_err (*each)(sb__fan *, const sb_frame *, const sb_msg *) = pat->options->invert_matching ? visit_others
-                                                                  : fan->exact                  ? visit_exact
-                                                                               : visit_matching;
+    sb_err (*each)(sb__fan *, const sb_frame *, const sb_msg *) = visitor(fan);
     if (pat->options->xpub_nodrop && each(fan, &body.frames[0], NULL) != SB_OK)
         return SB_EAGAIN;
     if (fan->retain != NULL)
         sb__retain_put(fan->retain, &body, pat->host->stamp(pat));
     const sb_msg *once = encode(fan, &body, &e);
     each(fan, &body.frames[0], once);
+    fan->only = NULL;
     sb_buf_unref(e.buf);
     return SB_OK;
 }
@@ -212,6 +234,10 @@ sb_err sb__fan_subscribed(sb_pattern *pat, sb_peer *peer, const uint8_t *topic, 
     bool edge, all = o->xpub_verboser || (subscribe && o->xpub_verbose);
     if (!peer->attached || (subscribe && !may_add(fan, peer, topic, len)))
         return SB_EREFUSED;
+    if (o->xpub_manual && fan->tells) { /* the application decides, see sb__fan_grant */
+        tell(fan, peer, topic, len, subscribe);
+        return SB_OK;
+    }
     bool late = subscribe && fan->retain != NULL && !sb__topics_holds(&fan->topics, peer, topic, len);
     sb_err err = subscribe ? sb__topics_add(&fan->topics, peer, topic, len, &edge)
                            : sb__topics_remove(&fan->topics, peer, topic, len, &edge);
@@ -221,6 +247,19 @@ sb_err sb__fan_subscribed(sb_pattern *pat, sb_peer *peer, const uint8_t *topic, 
         tell(fan, peer, topic, len, subscribe);
     if (err == SB_OK && late)
         sb__fan_replay(fan, peer, topic, len);
+    return err;
+}
+
+sb_err sb__fan_grant(sb_pattern *pat, sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe)
+{
+    sb__fan *fan = fan_from(pat);
+    bool edge;
+    if (!peer->attached || (subscribe && !may_add(fan, peer, topic, len)))
+        return SB_EREFUSED;
+    sb_err err = subscribe ? sb__topics_add(&fan->topics, peer, topic, len, &edge)
+                           : sb__topics_remove(&fan->topics, peer, topic, len, &edge);
+    if (err == SB_OK && subscribe && pat->options->xpub_manual_last)
+        fan->only = peer;
     return err;
 }
 
@@ -284,6 +323,7 @@ void sb__fan_detach(sb_pattern *pat, sb_peer *peer)
 {
     sb__fan *fan = fan_from(pat);
     struct farewell f = {.fan = fan, .peer = peer};
+    fan->only = fan->only == peer ? NULL : fan->only;
     sb__topics_remove_peer(&fan->topics, peer, tell_gone, &f);
     sb_list_remove(&peer->active);
     fan->npeers--;

@@ -19,6 +19,7 @@ typedef struct sb__fan {
     const sb_msg *sending;
     bool asking;        /* the application, about a filter: nothing may change now */
     sb__retain *retain; /* NULL: nothing is retained */
+    sb_peer *only;      /* xpub_manual_last_value: who alone gets the next message */
 } sb__fan;
 
 sb_err sb__fan_init(sb_pattern *pat);
@@ -33,6 +34,7 @@ sb_err sb__fan_send(sb_pattern *pat, sb_msg *msg);
 /* SB_EREFUSED beyond max_subscriptions or max_subscription_bytes; SB_ENOENT for a cancel without
  * subscription. */
 sb_err sb__fan_subscribed(sb_pattern *pat, sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
+sb_err sb__fan_grant(sb_pattern *pat, sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
 uint64_t sb__fan_subscriptions(const sb_pattern *pat);
 /* A message for one subscriber; counted where it cannot be queued. */
 void sb__fan_push(sb__fan *fan, sb_peer *peer, const sb_msg *msg);

@@ -78,6 +78,8 @@ typedef struct sb_pattern_impl {
 
     /* XPUB and PUB: a subscription was accepted, or cancelled. */
     sb_err (*subscribed)(sb_pattern *pat, sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
+    /* XPUB with xpub_manual: the application says what a peer gets; subscribed was only told. */
+    sb_err (*grant)(sb_pattern *pat, sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
     /* SUB and XSUB: the application subscribes. */
     sb_err (*subscribe)(sb_pattern *pat, const uint8_t *topic, size_t len, bool subscribe);
     /* The time that set_alarm asked for has come. */
@@ -96,7 +98,8 @@ typedef struct sb_pattern_impl {
 /* Option values the patterns need; the socket keeps them. */
 typedef struct sb__pattern_options {
     bool router_mandatory, router_handover, probe_router, req_relaxed, req_correlate;
-    bool xpub_verbose, xpub_verboser, xpub_manual, xpub_nodrop, invert_matching, conflate;
+    bool xpub_verbose, xpub_verboser, xpub_manual, xpub_manual_last, xpub_nodrop, invert_matching, conflate;
+    bool xsub_verbose_unsubscribe;
     const uint8_t *welcome; /* xpub_welcome_msg */
     size_t welcome_len;
     const uint8_t *connect_routing_id; /* for the next connected peer of a ROUTER */

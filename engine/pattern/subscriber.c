@@ -23,7 +23,7 @@ sb_err sb__subscriber_change(
     bool edge;
     sb_err err = subscribe ? sb__topics_add(&sub->topics, NULL, topic, len, &edge)
                            : sb__topics_remove(&sub->topics, NULL, topic, len, &edge);
-    if (err == SB_OK && (edge || (subscribe && repeats)))
+    if (err == SB_OK && (edge || repeats))
         tell_all(sub, topic, len, subscribe);
     return err;
 }

@@ -20,7 +20,7 @@ void sb__subscriber_lost(sb_pattern *pat, sb_peer *peer);
 void sb__subscriber_detach(sb_pattern *pat, sb_peer *peer);
 /* Counted: a topic is told to the peers when it is new and when its last reference goes. */
 sb_err sb__subscriber_subscribe(sb_pattern *pat, const uint8_t *topic, size_t len, bool subscribe);
-/* The same; `repeats`: a topic subscribed again is told again. */
+/* The same; `repeats`: a topic subscribed again, or not yet cancelled for the last time, is told again. */
 sb_err sb__subscriber_change(
     sb__subscriber *sub, const uint8_t *topic, size_t len, bool subscribe, bool repeats);
 uint64_t sb__subscriber_subscriptions(const sb_pattern *pat);

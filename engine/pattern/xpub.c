@@ -17,6 +17,7 @@ const sb_pattern_impl sb__xpub_impl = {
     .send = sb__fan_send,
     .writable = sb__fan_writable,
     .subscribed = sb__fan_subscribed,
+    .grant = sb__fan_grant,
     .subscriptions = sb__fan_subscriptions,
     .topics = sb__fan_topics,
     .option = sb__fan_option,

@@ -26,7 +26,8 @@ static sb_err xsub_send(sb_pattern *pat, sb_msg *msg)
         return SB_OK;
     }
     /* Repeats go upwards so that a verbose XPUB behind a proxy sees them. */
-    sb_err err = sb__subscriber_change(sub, f->data + 1, f->len - 1, f->data[0] == 1, true);
+    bool subscribe = f->data[0] == 1, repeats = subscribe || pat->options->xsub_verbose_unsubscribe;
+    sb_err err = sb__subscriber_change(sub, f->data + 1, f->len - 1, subscribe, repeats);
     return err == SB_ENOENT ? SB_OK : err;
 }
 

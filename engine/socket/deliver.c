@@ -5,6 +5,7 @@
 #include "engine/trace.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define PUMP_BUDGET 256   /* messages per round and socket out of queues: one must not hold the loop */
 #define EVENT_LIMIT 10000 /* subscription events nobody fetched */
@@ -189,8 +190,11 @@ static sb_msg *take_event(sb_socket *sock)
     if (sb__queue_peek(&sock->events, &view))
         sb_msg_keep(&view, &own);
     sb_msg_finish(&view);
-    if (own != NULL)
-        sb__queue_pop(&sock->events);
+    if (own == NULL)
+        return NULL;
+    sb__queue_pop(&sock->events);
+    memcpy(&sock->asker, own->frames[0].data, sizeof sock->asker);
+    sb_msg_remove(own, 0);
     return own;
 }
 
@@ -296,10 +300,13 @@ void sb__deliver_finish(sb_socket *sock)
 }
 
 /* A message of the pattern's own making; the oldest goes when nobody fetches them. */
-void sb__deliver_event(sb_socket *sock, const uint8_t *data, size_t len)
+/* Queued with the number of whom it is about in front. */
+void sb__deliver_event(sb_socket *sock, const sb_peer *from, const uint8_t *data, size_t len)
 {
     sb_msg msg;
+    uint64_t id = from != NULL ? from->id : 0;
     sb_msg_init(&msg);
+    sb_msg_push(&msg, &id, sizeof id, NULL);
     sb_msg_push(&msg, data, len, NULL);
     if (sb__queue_full(&sock->events)) {
         sb__queue_pop(&sock->events);

@@ -61,11 +61,16 @@ static uint64_t next_wait(dialer *d, bool protocol)
     return wait + (uint64_t)(sb__hub_random(hub_of(d)) % 1024) * (wait / 2048);
 }
 
+/* reconnect_stop; that disconnect ends it is always so. */
+#define STOP_REFUSED   1
+#define STOP_HANDSHAKE 2
+
 static void retry(dialer *d, sb_err why, bool protocol)
 {
     sb_socket *sock = d->base.socket;
+    bool stop = why == SB_ECONNREFUSED && (sb__opt(sock, SB_OPT_RECONNECT_STOP) & STOP_REFUSED);
     d->held = d->quiet && d->peer->out.msgs == 0;
-    if (d->base.closing || d->held || sb__opt(sock, SB_OPT_RECONNECT_IVL) < 0)
+    if (d->base.closing || d->held || stop || sb__opt(sock, SB_OPT_RECONNECT_IVL) < 0)
         return;
     uint64_t wait = next_wait(d, protocol);
     sb_event event = {.endpoint = d->base.given, .err = why, .interval = wait, .detail = sb_strerror(why)};
@@ -106,7 +111,8 @@ static void conn_gone(sb__conn *conn, const sb__conn_end *end)
         drop_peer(d);
     } else {
         sb__peer_down(d->peer, true);
-        retry(d, end->err, protocol);
+        if (end->was_ready || !(sb__opt(d->base.socket, SB_OPT_RECONNECT_STOP) & STOP_HANDSHAKE))
+            retry(d, end->err, protocol);
     }
     sb__socket_check(d->base.socket);
 }

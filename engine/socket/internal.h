@@ -100,6 +100,9 @@ struct sb_socket {
     sb_route *route;
     int64_t numbers[SB__OPTIONS];
     sb__blob strings[SB__OPTIONS];
+    sb_property *metadata; /* of the option of that name */
+    uint32_t nmetadata;
+    uint64_t asker; /* whose subscription the application was told last (XPUB) */
     sb_list bindings;
     sb__gate gate;
     char *last_endpoint;
@@ -144,6 +147,12 @@ int64_t sb__opt(const sb_socket *sock, sb_opt opt);
 const sb__blob *sb__opt_bytes(const sb_socket *sock, sb_opt opt);
 void sb__opt_clear(sb_socket *sock, sb_opt opt); /* a string option */
 int sb__take_fd(sb_socket *sock);                /* use_fd, which serves once; -1: unset */
+/* told.c: values that the socket finds out; false: this one is kept like others. */
+bool sb__opt_told(const sb_socket *sock, sb_opt opt, int64_t *value);
+/* metadata.c: adds "X-name:value" to the socket's own properties; `text` gets what get shows. */
+sb_err sb__metadata_add(
+    sb_socket *sock, sb__blob *text, const void *value, size_t len, char *err, size_t cap);
+void sb__metadata_finish(sb_socket *sock);
 void sb__options_init(sb_socket *sock);
 void sb__options_finish(sb_socket *sock);
 void sb__session_config(const sb_socket *sock, bool accepted, sb_session_config *out);
@@ -168,7 +177,8 @@ sb_err sb__deliver(sb_peer *peer, sb_msg *msg);
 void sb__deliver_init(sb_socket *sock);
 void sb__deliver_finish(sb_socket *sock);
 void sb__abandon(sb_socket *sock, sb_peer *peer); /* nobody will answer the message it sent */
-void sb__deliver_event(sb_socket *sock, const uint8_t *data, size_t len);
+void sb__deliver_event(
+    sb_socket *sock, const sb_peer *from, const uint8_t *data, size_t len); /* from may be NULL */
 void sb__in_drained(
     sb_peer *peer); /* its in queue is shorter: reading may go on, a peer that is gone may go */
 void sb__fair_update(

@@ -44,13 +44,27 @@ static const struct {
     [SB_OPT_BOOL] = {parse_bool, "true or false"},
     [SB_OPT_MS] = {parse_ms, "a time such as 2s or 500ms"},
     [SB_OPT_SIZE] = {parse_size, "a size such as 64k"},
+    [SB_OPT_BYTES] = {NULL, NULL},
 };
+
+static sb_err set_choice(sb_socket *sock, const sb_opt_row *row, const char *value, char *err, size_t cap)
+{
+    for (int64_t i = 0; i <= row->max; i++)
+        if (strcmp(row->choices[i], value) == 0)
+            return sb_socket_set_int(sock, row->opt, i, err, cap);
+    int n = snprintf(err, cap, "%s = '%s': must be one of", row->name, value);
+    for (int64_t i = 0; i <= row->max && n > 0 && (size_t)n < cap; i++)
+        n += snprintf(err + n, cap - (size_t)n, " %s", row->choices[i]);
+    return SB_EINVAL;
+}
 
 static sb_err set_row(sb_socket *sock, const sb_opt_row *row, const char *value, char *err, size_t cap)
 {
     int64_t number;
     if (row->kind == SB_OPT_BYTES)
         return sb_socket_set_bytes(sock, row->opt, value, strlen(value), err, cap);
+    if (row->kind == SB_OPT_CHOICE)
+        return set_choice(sock, row, value, err, cap);
     if (kinds[row->kind].parse(value, &number))
         return sb_socket_set_int(sock, row->opt, number, err, cap);
     snprintf(err, cap, "%s = '%s': must be %s", row->name, value, kinds[row->kind].right);

@@ -47,6 +47,11 @@
         .max = sizeof list / sizeof list[0] - 1, .types = t, .settable = true, .gettable = true,             \
         .choices = list, .doc = text                                                                         \
     }
+/* Told by the socket, not set. */
+#define TOLD(o, n, t, text)                                                                                  \
+    {                                                                                                        \
+        .opt = o, .name = n, .kind = SB_OPT_INT, .types = t, .gettable = true, .doc = text                   \
+    }
 #define BYTES(o, n, lo, hi, t, set, get, text)                                                               \
     {                                                                                                        \
         .opt = o, .name = n, .kind = SB_OPT_BYTES, .min = lo, .max = hi, .types = t, .settable = set,        \
@@ -68,8 +73,28 @@ static const char *const balances[] = {"round_robin", "least_queued", "weighted"
 static const sb_opt_row table[] = {
     BYTES(SB_OPT_ROUTING_ID, "routing_id", 1, 255, BITS(SB_REQ) | BITS(SB_DEALER) | BITS(SB_ROUTER), true,
         true, "identity announced to the peer; not NUL-led"),
-    BYTES(SB_OPT_SUBSCRIBE, "subscribe", 0, 65536, SUBSCRIBERS, true, false, "adds a subscription"),
-    BYTES(SB_OPT_UNSUBSCRIBE, "unsubscribe", 0, 65536, SUBSCRIBERS, true, false, "removes a subscription"),
+    BYTES(SB_OPT_SUBSCRIBE, "subscribe", 0, 65536, SUBSCRIBERS | BITS(SB_XPUB), true, false,
+        "adds a subscription; XPUB: with xpub_manual"),
+    BYTES(SB_OPT_UNSUBSCRIBE, "unsubscribe", 0, 65536, SUBSCRIBERS | BITS(SB_XPUB), true, false,
+        "removes a subscription; XPUB: with xpub_manual"),
+    TOLD(SB_OPT_TYPE, "type", 0, "the socket's type, libzmq's number"),
+    TOLD(SB_OPT_RCVMORE, "rcvmore", 0, "always 0: messages come whole"),
+    TOLD(SB_OPT_FD, "fd", 0, "the engine's descriptor, which becomes readable; level-triggered"),
+    TOLD(SB_OPT_EVENTS, "events", 0, "1: a receive would show a message, 2: a send would be taken, 3: both"),
+    TOLD(SB_OPT_THREAD_SAFE, "thread_safe", 0, "always 0: an engine and its sockets belong to one thread"),
+    TOLD(SB_OPT_TOPICS_COUNT, "topics_count", PUBLISHERS | SUBSCRIBERS, "distinct topics subscribed now"),
+    INT(SB_OPT_AFFINITY, "affinity", 0, 0, INT64_MAX, 0,
+        "which I/O threads: kept, without effect, as there are none"),
+    INT(SB_OPT_IN_BATCH_SIZE, "in_batch_size", 8192, 1, INT32_MAX, 0,
+        "octets of a read: kept, without effect, as reads adapt by themselves"),
+    INT(SB_OPT_OUT_BATCH_SIZE, "out_batch_size", 8192, 1, INT32_MAX, 0,
+        "octets of a write: kept, without effect, as writes adapt by themselves"),
+    BOOL(SB_OPT_LOOPBACK_FASTPATH, "loopback_fastpath", 0, 0,
+        "kept, without effect: as in libzmq it is for Windows"),
+    BYTES(SB_OPT_METADATA, "metadata", 4, 65536, 0, true, true,
+        "\"X-name:value\" told to every peer; each one set adds to those before"),
+    INT(SB_OPT_RECONNECT_STOP, "reconnect_stop", 0, 0, 7, 0,
+        "do not reconnect after: 1 a refused connection, 2 a failed handshake, 4 disconnect; added up"),
     SIZE(SB_OPT_SNDBUF, "sndbuf", -1, -1, INT32_MAX, "kernel send buffer, -1: the kernel's choice"),
     SIZE(SB_OPT_RCVBUF, "rcvbuf", -1, -1, INT32_MAX, "kernel receive buffer, -1: the kernel's choice"),
     MS(SB_OPT_LINGER, "linger", -1, -1, FOREVER, "how long close waits for queued messages, -1: for ever"),
@@ -138,7 +163,14 @@ static const sb_opt_row table[] = {
     MS(SB_OPT_HANDSHAKE_IVL, "handshake_ivl", 30000, 0, FOREVER, "limit of the whole handshake, 0: none"),
     BOOL(SB_OPT_XPUB_NODROP, "xpub_nodrop", 0, PUBLISHERS | BITS(SB_RADIO),
         "a full subscriber is an error instead of a drop"),
-    BOOL(SB_OPT_XPUB_MANUAL, "xpub_manual", 0, BITS(SB_XPUB), "subscriptions wait for on_subscribe"),
+    BOOL(SB_OPT_XPUB_MANUAL, "xpub_manual", 0, BITS(SB_XPUB),
+        "a subscription that came is told only; what its peer gets is set with subscribe and unsubscribe"),
+    BOOL(SB_OPT_XPUB_MANUAL_LAST_VALUE, "xpub_manual_last_value", 0, BITS(SB_XPUB),
+        "xpub_manual, and the next message goes only to the peer whose subscription was set last"),
+    BOOL(SB_OPT_ONLY_FIRST_SUBSCRIBE, "only_first_subscribe", 1, BITS(SB_XPUB) | BITS(SB_XSUB),
+        "kept, without effect: only messages of one frame are ever taken for subscriptions"),
+    BOOL(SB_OPT_XSUB_VERBOSE_UNSUBSCRIBE, "xsub_verbose_unsubscribe", 0, BITS(SB_XSUB),
+        "pass every unsubscription up, not only the last of a topic"),
     BYTES(SB_OPT_XPUB_WELCOME_MSG, "xpub_welcome_msg", 0, 65536, PUBLISHERS, true, true,
         "sent to every new subscriber"),
     BOOL(SB_OPT_STREAM_NOTIFY, "stream_notify", 1, BITS(SB_STREAM),

@@ -30,8 +30,7 @@ static void host_readable(sb_pattern *pat)
 
 static void host_event(sb_pattern *pat, sb_peer *from, const uint8_t *data, size_t len)
 {
-    (void)from;
-    sb__deliver_event(pat->socket, data, len);
+    sb__deliver_event(pat->socket, from, data, len);
 }
 
 static void host_dropped(sb_pattern *pat, sb_peer *peer, sb_drop why)
@@ -453,6 +452,10 @@ sb_err sb_socket_send_bytes(sb_socket *sock, const void *data, size_t len)
 static sb_err subscribe(sb_socket *sock, const void *topic, size_t len, bool groups, bool on)
 {
     const sb_pattern_impl *impl = sock->pattern->impl;
+    if (impl->grant != NULL && sock->popts.xpub_manual) {
+        sb_peer *peer = sb_socket_find_peer(sock, sock->asker);
+        return peer != NULL ? impl->grant(sock->pattern, peer, topic, len, on) : SB_EFSM;
+    }
     if (impl->subscribe == NULL || impl->groups != groups)
         return SB_ENOTSUP;
     return impl->subscribe(sock->pattern, topic, len, on);

@@ -38,7 +38,9 @@ static void publish(sb_socket *sock)
     p->req_correlate = sb__opt(sock, SB_OPT_REQ_CORRELATE);
     p->xpub_verbose = sb__opt(sock, SB_OPT_XPUB_VERBOSE);
     p->xpub_verboser = sb__opt(sock, SB_OPT_XPUB_VERBOSER);
-    p->xpub_manual = sb__opt(sock, SB_OPT_XPUB_MANUAL);
+    p->xpub_manual_last = sb__opt(sock, SB_OPT_XPUB_MANUAL_LAST_VALUE);
+    p->xpub_manual = p->xpub_manual_last || sb__opt(sock, SB_OPT_XPUB_MANUAL);
+    p->xsub_verbose_unsubscribe = sb__opt(sock, SB_OPT_XSUB_VERBOSE_UNSUBSCRIBE);
     p->xpub_nodrop = sb__opt(sock, SB_OPT_XPUB_NODROP);
     p->invert_matching = sb__opt(sock, SB_OPT_INVERT_MATCHING);
     p->conflate = sb__opt(sock, SB_OPT_CONFLATE);
@@ -105,6 +107,7 @@ void sb__options_finish(sb_socket *sock)
     for (size_t i = 0; i < n; i++)
         drop(&table[i], &sock->strings[i]);
     free(sock->allowed);
+    sb__metadata_finish(sock);
 }
 
 static sb_err say(char *err, size_t cap, sb_err code, const char *fmt, const char *name, const char *more)
@@ -212,6 +215,8 @@ sb_err sb_socket_set_bytes(sb_socket *sock, sb_opt opt, const void *value, size_
         return sb_socket_subscribe(sock, value, len);
     if (opt == SB_OPT_UNSUBSCRIBE)
         return sb_socket_unsubscribe(sock, value, len);
+    if (opt == SB_OPT_METADATA)
+        return sb__metadata_add(sock, &sock->strings[index_of(opt)], value, len, err, cap);
     sb__blob *slot = &sock->strings[index_of(opt)], stored = {NULL, 0};
     code = sb__security_is_key(opt) ? sb__security_parse(row, value, len, &stored, err, cap)
                                     : copy_bytes(value, len, &stored, err, cap);
@@ -234,13 +239,12 @@ sb_err sb_socket_set_bytes(sb_socket *sock, sb_opt opt, const void *value, size_
 sb_err sb_socket_get_int(const sb_socket *sock, sb_opt opt, int64_t *value)
 {
     const sb_opt_row *row = sb_option_get(opt);
-    if (row == NULL && opt != SB_OPT_TYPE)
+    if (row == NULL || row->kind == SB_OPT_BYTES || !row->gettable)
         return SB_EINVAL;
-    if (row != NULL && (row->kind == SB_OPT_BYTES || !row->gettable))
-        return SB_EINVAL;
-    *value = opt == SB_OPT_TYPE        ? (int64_t)sock->type
-             : opt == SB_OPT_MECHANISM ? (int64_t)sb__security_mechanism(sock)
-                                       : sb__opt(sock, opt);
+    if (row->types != 0 && (row->types & SB_TYPE_BIT(sock->type)) == 0)
+        return SB_ENOTSUP;
+    if (!sb__opt_told(sock, opt, value))
+        *value = sb__opt(sock, opt);
     return SB_OK;
 }
 
@@ -286,6 +290,8 @@ void sb__session_config(const sb_socket *sock, bool accepted, sb_session_config 
         .strict = sb__opt(sock, SB_OPT_STRICT),
         .oldest = (uint8_t)sb__opt(sock, SB_OPT_ZMTP_MIN),
     };
+    out->metadata = sock->metadata;
+    out->nmetadata = sock->nmetadata;
     sb__security_config(sock, accepted, &out->security);
 }
 

@@ -44,6 +44,7 @@ int check_command(const options *opts);
 int route_command(const options *opts);
 int conform_main(const command *cmd, int argc, char **argv);
 int keygen_main(const command *cmd, int argc, char **argv);
+int options_main(const command *cmd, int argc, char **argv);
 int cat_main(const command *cmd, int argc, char **argv);
 
 /* "usage: ..." on stderr; returns the exit code 2. */

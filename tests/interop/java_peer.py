@@ -2,9 +2,9 @@
 import os
 import subprocess
 
-from peer import BUILD, Failed, Peer, Process
+from peer import Failed, Peer, Process, TOP
 
-CLASSES = os.path.join(BUILD, "java")
+CLASSES = os.path.join(TOP, "java")
 JAR = "/usr/share/java/jeromq.jar"
 
 

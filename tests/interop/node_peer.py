@@ -3,9 +3,9 @@ import json
 import os
 import subprocess
 
-from peer import Again, BUILD, Failed, HERE, Peer, Process
+from peer import Again, Failed, HERE, Peer, Process, TOP
 
-MODULES = os.path.join(BUILD, "node", "node_modules")
+MODULES = os.path.join(TOP, "node", "node_modules")
 
 
 class NodePeer(Process):

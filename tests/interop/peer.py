@@ -7,6 +7,7 @@ import tempfile
 import time
 
 BUILD = os.environ.get("SB_BUILD", "build")
+TOP = os.environ.get("SB_TOP", BUILD)  # the other builds lie in this one; what tests fetch is there once
 HERE = os.path.dirname(os.path.abspath(__file__))
 SLOW = 8 if "asan" in BUILD else 1
 

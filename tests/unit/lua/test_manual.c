@@ -28,12 +28,12 @@ static void assert_has(const char *text, const char *format, const char *name)
 static void test_every_option_is_annotated_and_in_the_manual(void **state)
 {
     (void)state;
-    char *annotations = read_text("lua/signalbox.d.lua"), *manual = read_text("docs/scripting.md");
+    char *annotations = read_text("lua/signalbox.d.lua"), *manual = read_text("docs/options.md");
     size_t n;
     const sb_opt_row *table = sb_option_table(&n);
     for (size_t i = 0; i < n; i++) {
         assert_has(annotations, "---@field %s? ", table[i].name);
-        assert_has(manual, "`%s", table[i].name);
+        assert_has(manual, "| `%s` |", table[i].name);
     }
     free(annotations);
     free(manual);

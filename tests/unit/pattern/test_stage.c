@@ -61,7 +61,7 @@ static void test_messages_expire(void **state)
     stand s;
     stand_open(&s, 0, (sb__stage_rules){.ttl = 100});
     for (uint64_t i = 0; i < 4; i++)
-        assert_int_equal(put(&s, i * 10, false, "k", "0\0001\0002\0003" + 2 * i), SB_OK);
+        assert_int_equal(put(&s, i * 10, false, "k", &"0\0001\0002\0003"[2 * i]), SB_OK);
     assert_int_equal(sb__stage_expire(s.stage, 99), 100);
     assert_int_equal(s.dropped[SB_DROP_EXPIRED], 0);
     assert_int_equal(sb__stage_expire(s.stage, 110), 120); /* two are too old, also the one in the queue */
