@@ -7,11 +7,11 @@ import subprocess
 import sys
 import time
 
-from peer import BUILD, HERE, SLOW, Failed, Process, word
+from peer import HERE, SLOW, TOP, Failed, Process, word
 
 PACKAGES = ["jszmq@0.1.2", "zeromq@6.8.0", "playwright-core@1.65.1", "esbuild@0.28.2"]
 SCRIPTS = os.path.join(HERE, "node")
-FOLDER = os.path.join(os.path.abspath(BUILD), "tests", "node")
+FOLDER = os.path.join(os.path.abspath(TOP), "tests", "node")
 CHROMIUM = "/usr/bin/chromium"
 
 
