@@ -2,6 +2,7 @@
 proxy_pass with connections that are kept. Front and worker share a core, wrk has another."""
 import http.client
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from works import Work
 
 CONNECTIONS = 64
 
-MAIN = """daemon off; master_process off; worker_processes 1;
+MAIN = """daemon off; worker_processes 1; user {user};
 error_log {folder}/{name}.log notice; pid {folder}/{name}.pid;
 events {{ worker_connections 1024; }}
 """
@@ -37,6 +38,19 @@ SIGNALBOX = "load_module {module};\n" + MAIN + "signalbox {{ backend {backend}; 
 JOBS = 'local sb = require "signalbox"\nsb.dealer {{ name = "jobs", bind = "tcp://127.0.0.1:{back}" }}\n'
 
 
+class Nginx(Proc):
+    """Ends its worker too."""
+
+    def end(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                pass
+        super().end()
+
+
 class Http(Work):
     name, title = "http", "HTTP requests answered by one worker (to the limit: nginx's proxy_pass to plain HTTP)"
     unit, scale, limit = "thousand requests per second", 1e3, "proxy"
@@ -55,11 +69,12 @@ class Http(Work):
         conf, log = (os.path.join(bench.folder, name + end) for end in (".conf", ".log"))
         with open(conf, "w") as f:
             f.write(text.format(name=name, **facts))
-        return Proc([program, "-p", bench.folder, "-c", conf, "-e", log], core=1)
+        return Nginx([program, "-p", bench.folder, "-c", conf, "-e", log], core=1)
 
     def procs(self, bench, kind, size):
         back, self.port = free_ports(2)
-        facts = {"folder": bench.folder, "back": back, "port": self.port, "body": "x" * size}
+        facts = {"folder": bench.folder, "back": back, "port": self.port, "body": "x" * size,
+                 "user": pwd.getpwuid(os.getuid()).pw_name}
         if kind == "proxy":
             return [self.nginx(bench, "plain", PLAIN, facts), self.nginx(bench, "front", PROXY, facts)]
         facts.update(module=os.path.join(bench.build, "ngx_signalbox_module.so"), backend=kind.split("-")[1])
