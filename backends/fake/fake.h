@@ -1,8 +1,9 @@
 /* The fake loop: streams in memory, the clock set by hand, no descriptors, no threads. For tests, and for
  * looking at a script's declarations without any I/O.
  *
- * Listeners and connections meet by address inside one fake loop. step() tells what is queued; run() goes on
- * until nothing is queued, and where it would sleep for a timer it moves the clock forward instead. */
+ * Listeners and connections meet by address inside one fake loop, or several that share a network. step()
+ * tells what is queued; run() goes on until nothing is queued, and where it would sleep for a timer it moves
+ * the clock forward instead. */
 #ifndef SB_FAKE_H
 #define SB_FAKE_H
 
@@ -14,6 +15,10 @@ extern "C" {
 
 /* A loop whose clock stands at 1 s. SB_ENOMEM. sb_loop_destroy frees it; raw ends are closed before that. */
 sb_err sb_fake_create(sb_loop **out);
+
+/* A loop on the network of `other`: connections and listeners of both meet by address. Its clock begins where
+ * other's stands and goes by itself. Where bytes cross between loops, both are stepped. SB_ENOMEM. */
+sb_err sb_fake_create_beside(sb_loop *other, sb_loop **out);
 
 /* Moves the clock; due timers fire in the next step or run. */
 void sb_fake_advance(sb_loop *loop, uint64_t ns);
@@ -31,6 +36,27 @@ void sb_fake_limit(sb_loop *loop, size_t n);
 
 /* The connection breaks: what is on the way is lost, both ends are told `why` (not SB_OK, not SB_ECLOSED). */
 void sb_fake_break(sb_stream *st, sb_err why);
+
+/* What the way does to bytes and connects; asked anew each time. A slot that is NULL lets all pass. `from`
+ * and `to` are the loops of the two ends; `from` is NULL for bytes whose sender is gone. */
+typedef struct sb_fake_weather sb_fake_weather;
+struct sb_fake_weather {
+    /* How many of the `n` bytes that are on the way arrive now, in one on_read; 0: none until time passes
+     * (sb_fake_advance, or a run that jumps to a timer) or the weather is set again. */
+    size_t (*pass)(sb_fake_weather *self, sb_loop *from, sb_loop *to, size_t n);
+    /* SB_OK: the connect goes on. SB_EAGAIN: nothing is heard, asked again when time passes. Else it fails.
+     */
+    sb_err (*meet)(sb_fake_weather *self, sb_loop *from, sb_loop *to);
+};
+/* The weather at this loop's ends; NULL: fair, the default. Borrowed. */
+void sb_fake_set_weather(sb_loop *loop, sb_fake_weather *weather);
+
+/* The nth stream that is connected and not closed, newest first; NULL beyond the last. */
+sb_stream *sb_fake_stream(sb_loop *loop, size_t n);
+
+/* The first promise of engine/loop.h that a user of this loop broke (a second write while one is in flight,
+ * octets changed before on_written, ...); NULL: none. */
+const char *sb_fake_complaint(const sb_loop *loop);
 
 /* Teaches the resolver one more address of `name` (the port is ignored); NULL `addr` makes the name unknown
  * again. Numeric hosts and "localhost" are known from the start. SB_ENOMEM. */

@@ -30,7 +30,7 @@ struct fake_end {
 struct fake_listener {
     sb_listener base;
     struct fake_job job;
-    struct fake_listener *next; /* in fake_loop.listeners */
+    struct fake_listener *next; /* in fake_net.listeners */
     sb_addr addr;
     bool dual, closing, raw;
     struct fake_stream *backlog, **backlog_tail; /* by fake_stream.next */
@@ -40,12 +40,17 @@ struct fake_listener {
 struct fake_stream {
     sb_stream base;
     struct fake_job job;
-    struct fake_stream *next;
+    struct fake_stream *next;           /* in a backlog */
+    struct fake_stream *before, *after; /* in fake_loop.streams */
     struct fake_end end;
     sb_addr remote;
     const struct iovec *iov; /* the write in flight; NULL: none */
     size_t niov, iov_off;
+    const struct iovec *whole; /* the same write, as it was given */
+    size_t nwhole;
+    uint64_t sum; /* of its octets */
     bool connecting, reading, end_told, closing;
+    bool becalmed; /* the weather let nothing pass */
 };
 
 struct sb_fake_raw {
@@ -59,14 +64,23 @@ struct fake_name {
     char name[];
 };
 
+/* Where addresses are known; shared by the loops that can reach each other. */
+struct fake_net {
+    uint32_t loops;
+    struct fake_listener *listeners;
+    uint16_t next_port;
+};
+
 struct fake_loop {
     sb_loop base;
     uint64_t clock;
     struct fake_job *jobs, **jobs_tail;
-    struct fake_listener *listeners;
+    struct fake_net *net;
+    struct fake_stream *streams; /* newest first, also closed ones that wait for their last callback */
     struct fake_name *names, **names_tail;
+    sb_fake_weather *weather;
+    const char *complaint;
     size_t split, limit;
-    uint16_t next_port;
 };
 
 extern const sb_loop_impl sb__fake_impl;
@@ -104,6 +118,9 @@ void sb__fake_pick_local(struct fake_loop *fl, const sb_addr *remote, sb_addr *l
 sb_err sb__fake_connect(sb_loop *loop, const sb_addr *addr, const sb_sockopts *opts,
     const sb_stream_events *events, void *data, sb_stream **out);
 struct fake_stream *sb__fake_stream_create(struct fake_loop *fl);
+void sb__fake_stream_free(struct fake_stream *fs);
+/* Time has passed or the weather changed: what waited for it is tried again. */
+void sb__fake_stir(struct fake_loop *fl);
 
 /* resolve.c */
 sb_err sb__fake_resolve(sb_loop *loop, const char *host, uint16_t port, int family, sb_lookup *lk);

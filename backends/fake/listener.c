@@ -73,16 +73,16 @@ static bool clashes(const struct fake_listener *fln, const sb_addr *addr, bool d
 
 static bool in_use(const struct fake_loop *fl, const sb_addr *addr, bool dual)
 {
-    for (const struct fake_listener *fln = fl->listeners; fln != NULL; fln = fln->next)
+    for (const struct fake_listener *fln = fl->net->listeners; fln != NULL; fln = fln->next)
         if (clashes(fln, addr, dual))
             return true;
     return false;
 }
 
-static uint16_t next_port(struct fake_loop *fl)
+static uint16_t next_port(struct fake_net *net)
 {
-    uint16_t port = fl->next_port;
-    fl->next_port = port == UINT16_MAX ? 49152 : (uint16_t)(port + 1);
+    uint16_t port = net->next_port;
+    net->next_port = port == UINT16_MAX ? 49152 : (uint16_t)(port + 1);
     return port;
 }
 
@@ -91,7 +91,7 @@ static sb_err pick_port(struct fake_loop *fl, sb_addr *addr, bool dual)
     in_port_t *port = port_of(addr);
     bool search = port != NULL && *port == 0;
     for (int tries = 0; search && tries < 16384; tries++) {
-        *port = htons(next_port(fl));
+        *port = htons(next_port(fl->net));
         if (!in_use(fl, addr, dual))
             return SB_OK;
     }
@@ -103,12 +103,12 @@ void sb__fake_pick_local(struct fake_loop *fl, const sb_addr *remote, sb_addr *l
     *local = *remote;
     in_port_t *port = port_of(local);
     if (port != NULL)
-        *port = htons(next_port(fl));
+        *port = htons(next_port(fl->net));
 }
 
 struct fake_listener *sb__fake_find_listener(struct fake_loop *fl, const sb_addr *addr)
 {
-    for (struct fake_listener *fln = fl->listeners; fln != NULL; fln = fln->next)
+    for (struct fake_listener *fln = fl->net->listeners; fln != NULL; fln = fln->next)
         if (answers(&fln->addr, fln->dual, addr))
             return fln;
     return NULL;
@@ -133,15 +133,17 @@ sb_err sb__fake_deliver(struct fake_listener *fln, struct fake_end *client)
 {
     if (fln->raw)
         return deliver_raw(fln, client);
-    struct fake_stream *fs = sb__fake_stream_create(client->loop);
+    struct fake_loop *fl = fake_from_loop(fln->base.loop);
+    struct fake_stream *fs = sb__fake_stream_create(fl);
     if (fs == NULL)
         return SB_ENOMEM;
     fs->end.local = fln->addr;
     fs->remote = client->local;
     sb__fake_end_pair(&fs->end, client);
+    fs->end.job = NULL; /* nobody is told anything before it is accepted */
     *fln->backlog_tail = fs;
     fln->backlog_tail = &fs->next;
-    sb__fake_queue(client->loop, &fln->job);
+    sb__fake_queue(fl, &fln->job);
     return SB_OK;
 }
 
@@ -161,6 +163,7 @@ static void accept_all(struct fake_listener *fln)
 {
     struct fake_stream *fs;
     while (!fln->closing && (fs = take_backlog(fln)) != NULL) {
+        fs->end.job = &fs->job;
         fln->base.events->on_accept(&fln->base, &fs->base);
         sb__fake_queue(fs->end.loop, &fs->job);
     }
@@ -172,13 +175,13 @@ static void drop_backlog(struct fake_listener *fln)
     struct fake_stream *fs;
     while ((fs = take_backlog(fln)) != NULL) {
         sb__fake_end_finish(&fs->end, SB_ECONNRESET);
-        free(fs);
+        sb__fake_stream_free(fs);
     }
 }
 
 static void unlink_listener(struct fake_loop *fl, struct fake_listener *fln)
 {
-    struct fake_listener **at = &fl->listeners;
+    struct fake_listener **at = &fl->net->listeners;
     while (*at != fln)
         at = &(*at)->next;
     *at = fln->next;
@@ -232,8 +235,8 @@ static sb_err listener_create(
     fln->dual = dual;
     fln->backlog_tail = &fln->backlog;
     fln->raw_tail = &fln->raw_backlog;
-    fln->next = fl->listeners;
-    fl->listeners = fln;
+    fln->next = fl->net->listeners;
+    fl->net->listeners = fln;
     *out = fln;
     return SB_OK;
 }

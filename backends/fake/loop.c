@@ -38,7 +38,7 @@ static sb_err fake_turn(sb_loop *loop, int timeout_ms)
 {
     struct fake_loop *fl = fake_from_loop(loop);
     if (fl->jobs == NULL && timeout_ms > 0)
-        fl->clock += (uint64_t)timeout_ms * SB_NS_PER_MS;
+        sb_fake_advance(loop, (uint64_t)timeout_ms * SB_NS_PER_MS);
     sb_loop_update(loop);
     run_jobs(fl);
     return SB_OK;
@@ -58,6 +58,8 @@ static void fake_wake(sb_loop *loop)
 static void fake_destroy(sb_loop *loop)
 {
     struct fake_loop *fl = fake_from_loop(loop);
+    if (--fl->net->loops == 0)
+        free(fl->net);
     sb__fake_names_finish(fl);
     sb_loop_base_finish(loop);
     free(fl);
@@ -66,6 +68,7 @@ static void fake_destroy(sb_loop *loop)
 void sb_fake_advance(sb_loop *loop, uint64_t ns)
 {
     fake_from_loop(loop)->clock += ns;
+    sb__fake_stir(fake_from_loop(loop));
 }
 
 bool sb_fake_settle(sb_loop *loop, size_t max_steps)
@@ -88,6 +91,17 @@ void sb_fake_limit(sb_loop *loop, size_t n)
     fake_from_loop(loop)->limit = n;
 }
 
+void sb_fake_set_weather(sb_loop *loop, sb_fake_weather *weather)
+{
+    fake_from_loop(loop)->weather = weather;
+    sb__fake_stir(fake_from_loop(loop));
+}
+
+const char *sb_fake_complaint(const sb_loop *loop)
+{
+    return fake_from_loop(loop)->complaint;
+}
+
 /* alive is pending: an idle listener or stream of a fake loop can cause no event by itself. */
 const sb_loop_impl sb__fake_impl = {
     .name = "fake",
@@ -103,17 +117,36 @@ const sb_loop_impl sb__fake_impl = {
     .resolve_cancel = sb__fake_resolve_cancel,
 };
 
-sb_err sb_fake_create(sb_loop **out)
+static sb_err create(struct fake_net *net, uint64_t clock, sb_loop **out)
 {
     struct fake_loop *fl = calloc(1, sizeof *fl);
     if (fl == NULL)
         return SB_ENOMEM;
-    fl->clock = SB_NS_PER_S;
+    net->loops++;
+    fl->net = net;
+    fl->clock = clock;
     fl->jobs_tail = &fl->jobs;
     fl->names_tail = &fl->names;
     fl->limit = 256 * 1024;
-    fl->next_port = FIRST_PORT;
     sb_loop_base_init(&fl->base, &sb__fake_impl);
     *out = &fl->base;
     return SB_OK;
+}
+
+sb_err sb_fake_create(sb_loop **out)
+{
+    struct fake_net *net = calloc(1, sizeof *net);
+    if (net == NULL)
+        return SB_ENOMEM;
+    net->next_port = FIRST_PORT;
+    sb_err err = create(net, SB_NS_PER_S, out);
+    if (err != SB_OK)
+        free(net);
+    return err;
+}
+
+sb_err sb_fake_create_beside(sb_loop *other, sb_loop **out)
+{
+    const struct fake_loop *fl = fake_from_loop(other);
+    return create(fl->net, fl->clock, out);
 }

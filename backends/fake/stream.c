@@ -29,9 +29,11 @@ static void stream_queue(struct fake_stream *fs)
 static sb_err meet_listener(struct fake_stream *fs)
 {
     struct fake_listener *fln = sb__fake_find_listener(fs->end.loop, &fs->remote);
+    sb_fake_weather *w = fs->end.loop->weather;
     if (fln == NULL)
         return SB_ECONNREFUSED;
-    return sb__fake_deliver(fln, &fs->end);
+    sb_err err = w != NULL && w->meet != NULL ? w->meet(w, fs->base.loop, fln->base.loop) : SB_OK;
+    return err == SB_OK ? sb__fake_deliver(fln, &fs->end) : err;
 }
 
 static void tell_connected(struct fake_stream *fs)
@@ -39,6 +41,9 @@ static void tell_connected(struct fake_stream *fs)
     if (!fs->connecting || fs->closing)
         return;
     sb_err err = meet_listener(fs);
+    fs->becalmed = err == SB_EAGAIN;
+    if (fs->becalmed)
+        return;
     fs->connecting = false;
     if (err != SB_OK) { /* nothing to read, and on_end would be one callback too many */
         fs->end.ended = fs->end_told = true;
@@ -47,9 +52,28 @@ static void tell_connected(struct fake_stream *fs)
     fs->base.events->on_connected(&fs->base, err);
 }
 
+/* The first complaint is the one that is kept. */
+static void complain(struct fake_loop *fl, const char *what)
+{
+    if (fl->complaint == NULL)
+        fl->complaint = what;
+}
+
+/* Of every octet of a write. */
+static uint64_t sum_of(const struct iovec *iov, size_t n)
+{
+    uint64_t sum = 0xcbf29ce484222325ull;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < iov[i].iov_len; k++)
+            sum = (sum ^ ((const uint8_t *)iov[i].iov_base)[k]) * 0x100000001b3ull;
+    return sum;
+}
+
 static void finish_write(struct fake_stream *fs, sb_err err)
 {
     fs->iov = NULL;
+    if (sum_of(fs->whole, fs->nwhole) != fs->sum)
+        complain(fs->end.loop, "the octets of a write changed before on_written");
     fs->base.events->on_written(&fs->base, err);
 }
 
@@ -79,13 +103,27 @@ static void tell_written(struct fake_stream *fs)
         finish_write(fs, SB_OK);
 }
 
+/* How much of what is on the way arrives now. */
+static size_t arriving(struct fake_stream *fs)
+{
+    const struct fake_end *end = &fs->end;
+    sb_fake_weather *w = end->loop->weather;
+    size_t most = end->loop->split > 0 && end->loop->split < MAX_READ ? end->loop->split : MAX_READ;
+    size_t n = end->len < most ? end->len : most;
+    if (w != NULL && w->pass != NULL)
+        n = w->pass(w, end->peer != NULL ? &end->peer->loop->base : NULL, fs->base.loop, n);
+    fs->becalmed = n == 0;
+    return n;
+}
+
 static void tell_read(struct fake_stream *fs)
 {
     struct fake_end *end = &fs->end;
     if (!fs->reading || fs->closing || end->len == 0)
         return;
-    size_t most = end->loop->split > 0 && end->loop->split < MAX_READ ? end->loop->split : MAX_READ;
-    size_t n = end->len < most ? end->len : most;
+    size_t n = arriving(fs);
+    if (n == 0)
+        return;
     sb_buf *buf = sb_buf_create(n);
     if (buf == NULL) {
         sb__fake_end_stop(end, SB_ENOMEM);
@@ -118,7 +156,7 @@ static void tell_closed(struct fake_stream *fs)
     if (fs->iov != NULL)
         finish_write(fs, SB_ECANCELED);
     fs->base.events->on_closed(&fs->base);
-    free(fs);
+    sb__fake_stream_free(fs);
 }
 
 static void stream_run(struct fake_job *job)
@@ -155,12 +193,15 @@ static sb_err stream_write(sb_stream *st, const struct iovec *iov, size_t n)
     struct fake_stream *fs = fake_from_stream(st);
     if (fs->closing)
         return SB_ECLOSED;
-    if (fs->iov != NULL)
+    if (fs->iov != NULL) {
+        complain(fs->end.loop, "a second write while one is in flight");
         return SB_EAGAIN;
+    }
     SB_TRACE(15);
-    fs->iov = iov;
-    fs->niov = n;
+    fs->iov = fs->whole = iov;
+    fs->niov = fs->nwhole = n;
     fs->iov_off = 0;
+    fs->sum = sum_of(iov, n);
     stream_queue(fs);
     return SB_OK;
 }
@@ -196,6 +237,23 @@ void sb_fake_break(sb_stream *st, sb_err why)
     sb__fake_end_stop(end, why);
 }
 
+void sb__fake_stir(struct fake_loop *fl)
+{
+    for (struct fake_stream *fs = fl->streams; fs != NULL; fs = fs->after) {
+        if (fs->becalmed)
+            stream_queue(fs);
+        fs->becalmed = false;
+    }
+}
+
+sb_stream *sb_fake_stream(sb_loop *loop, size_t n)
+{
+    for (struct fake_stream *fs = fake_from_loop(loop)->streams; fs != NULL; fs = fs->after)
+        if (!fs->closing && !fs->connecting && n-- == 0)
+            return &fs->base;
+    return NULL;
+}
+
 static const sb_stream_impl stream_impl = {
     .read_start = stream_read_start,
     .read_stop = stream_read_stop,
@@ -215,7 +273,22 @@ struct fake_stream *sb__fake_stream_create(struct fake_loop *fl)
     fs->job.run = stream_run;
     fs->end.loop = fl;
     fs->end.job = &fs->job;
+    fs->after = fl->streams;
+    if (fs->after != NULL)
+        fs->after->before = fs;
+    fl->streams = fs;
     return fs;
+}
+
+void sb__fake_stream_free(struct fake_stream *fs)
+{
+    if (fs->before != NULL)
+        fs->before->after = fs->after;
+    else
+        fs->end.loop->streams = fs->after;
+    if (fs->after != NULL)
+        fs->after->before = fs->before;
+    free(fs);
 }
 
 sb_err sb__fake_connect(sb_loop *loop, const sb_addr *addr, const sb_sockopts *opts,

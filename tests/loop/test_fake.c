@@ -306,9 +306,110 @@ static void test_the_clock_moves_only_by_hand_in_steps(void **state)
 
 #define LOOP_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
+static void test_loops_beside_each_other_share_a_network(void **state)
+{
+    struct fixture *fx = fixture_of(state), far = *fx;
+    struct peer a, b;
+    struct door d;
+    sb_addr addr = any_port();
+    assert_int_equal(sb_fake_create_beside(fx->loop, &far.loop), SB_OK);
+    peer_init(&a, &far, 1, 2);
+    peer_init(&b, fx, 2, 1);
+    door_open(&d, fx, &addr, &b, 1);
+    assert_int_equal(sb_loop_connect(far.loop, &d.addr, NULL, &peer_events, &a, &a.st), SB_OK);
+    for (int i = 0; i < 4; i++) {
+        settle(&far);
+        settle(fx);
+    }
+    assert_int_equal(a.connect_err, SB_OK);
+    assert_ptr_equal(sb_fake_stream(far.loop, 0), a.st);
+    assert_null(sb_fake_stream(far.loop, 1));
+    sb_stream_read_start(b.st);
+    peer_send(&a, 5000);
+    settle(&far);
+    settle(fx);
+    assert_int_equal(b.bytes_in, 5000);
+    peer_close(&a);
+    peer_close(&b);
+    door_close(&d);
+    sb_loop_destroy(far.loop);
+}
+
+typedef struct wind {
+    sb_fake_weather base;
+    size_t most;
+} wind;
+
+static size_t wind_pass(sb_fake_weather *self, sb_loop *from, sb_loop *to, size_t n)
+{
+    size_t most = ((wind *)self)->most;
+    assert_ptr_equal(from, to);
+    return n < most ? n : most;
+}
+
+static sb_err wind_meet(sb_fake_weather *self, sb_loop *from, sb_loop *to)
+{
+    (void)from, (void)to;
+    return ((wind *)self)->most > 0 ? SB_OK : SB_EAGAIN;
+}
+
+static void test_the_weather_holds_bytes_and_connects_back(void **state)
+{
+    struct fixture *fx = fixture_of(state);
+    wind w = {.base = {.pass = wind_pass, .meet = wind_meet}};
+    struct peer a, b;
+    struct door d;
+    sb_addr addr = any_port();
+    sb_fake_set_weather(fx->loop, &w.base);
+    peer_init(&a, fx, 1, 2);
+    peer_init(&b, fx, 2, 1);
+    door_open(&d, fx, &addr, &b, 1);
+    assert_int_equal(sb_loop_connect(fx->loop, &d.addr, NULL, &peer_events, &a, &a.st), SB_OK);
+    settle(fx); /* asked once, and nothing to do until time passes */
+    assert_int_equal(a.connected, 0);
+    w.most = 7;
+    sb_fake_advance(fx->loop, 1);
+    settle(fx);
+    assert_int_equal(a.connected, 1);
+    sb_stream_read_start(b.st);
+    peer_send(&a, 100);
+    settle(fx);
+    assert_int_equal(b.bytes_in, 100);
+    assert_int_equal(b.reads, 15);
+    w.most = 0;
+    peer_send(&a, 100);
+    settle(fx);
+    assert_int_equal(b.bytes_in, 100);
+    sb_fake_set_weather(fx->loop, NULL);
+    settle(fx);
+    assert_int_equal(b.bytes_in, 200);
+    peer_close(&a);
+    peer_close(&b);
+    door_close(&d);
+}
+
+static void test_a_broken_promise_is_a_complaint(void **state)
+{
+    struct fixture *fx = fixture_of(state);
+    struct peer a, b;
+    make_pair(fx, &a, &b);
+    peer_send(&a, 10);
+    settle(fx);
+    assert_null(sb_fake_complaint(fx->loop));
+    peer_send(&a, 10);
+    a.out[0] ^= 1;
+    settle(fx);
+    assert_string_equal(sb_fake_complaint(fx->loop), "the octets of a write changed before on_written");
+    peer_close(&a);
+    peer_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        LOOP_TEST(test_loops_beside_each_other_share_a_network),
+        LOOP_TEST(test_the_weather_holds_bytes_and_connects_back),
+        LOOP_TEST(test_a_broken_promise_is_a_complaint),
         LOOP_TEST(test_a_raw_end_talks_both_ways),
         LOOP_TEST(test_split_gives_pieces_of_that_size),
         LOOP_TEST(test_the_limit_keeps_a_write_in_flight),
