@@ -4,85 +4,83 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* ---- Timers: a binary heap ordered by deadline, then by start, so that equal deadlines fire in the order
- * set. ---- */
-
-#define TIMER_OUT UINT32_MAX
+/* ---- Timers: a pairing heap (Fredman and others, 1986) in the timers themselves, ordered by deadline, then
+ * by start, so that equal deadlines fire in the order set. It needs no memory: starting a timer cannot fail.
+ * ---- */
 
 static bool timer_before(const sb_timer *a, const sb_timer *b)
 {
     return a->deadline != b->deadline ? a->deadline < b->deadline : a->seq < b->seq;
 }
 
-static void heap_put(sb_loop *loop, sb_timer *timer, uint32_t at)
+/* The later of two roots becomes the first child of the earlier; either may be NULL. */
+static sb_timer *meld(sb_timer *a, sb_timer *b)
 {
-    loop->timers.heap[at] = timer;
-    timer->index = at;
+    if (a == NULL || b == NULL)
+        return a != NULL ? a : b;
+    sb_timer *first = timer_before(b, a) ? b : a, *second = first == a ? b : a;
+    second->before = first;
+    second->next = first->child;
+    if (second->next != NULL)
+        second->next->before = second;
+    first->child = second;
+    first->next = first->before = NULL;
+    return first;
 }
 
-static void heap_up(sb_loop *loop, sb_timer *timer, uint32_t at)
+/* Makes one heap of siblings: in pairs from the left, then those from the right. */
+static sb_timer *meld_siblings(sb_timer *at)
 {
-    while (at > 0) {
-        uint32_t parent = (at - 1) / 2;
-        if (!timer_before(timer, loop->timers.heap[parent]))
-            break;
-        heap_put(loop, loop->timers.heap[parent], at);
-        at = parent;
+    sb_timer *pairs = NULL, *root = NULL;
+    while (at != NULL) {
+        sb_timer *a = at, *b = at->next;
+        at = b != NULL ? b->next : NULL;
+        a->next = a->before = NULL;
+        if (b != NULL)
+            b->next = b->before = NULL;
+        a = meld(a, b);
+        a->next = pairs;
+        pairs = a;
     }
-    heap_put(loop, timer, at);
-}
-
-static void heap_down(sb_loop *loop, sb_timer *timer, uint32_t at)
-{
-    sb_timer **heap = loop->timers.heap;
-    for (;;) {
-        uint32_t child = 2 * at + 1;
-        if (child >= loop->timers.n)
-            break;
-        if (child + 1 < loop->timers.n && timer_before(heap[child + 1], heap[child]))
-            child++;
-        if (!timer_before(heap[child], timer))
-            break;
-        heap_put(loop, heap[child], at);
-        at = child;
+    while (pairs != NULL) {
+        sb_timer *next = pairs->next;
+        pairs->next = NULL;
+        root = meld(root, pairs);
+        pairs = next;
     }
-    heap_put(loop, timer, at);
+    return root;
 }
 
-static bool heap_reserve(sb_loop *loop)
+/* Out of its parent's children, with its own. */
+static void cut(sb_timer *timer)
 {
-    if (loop->timers.n < loop->timers.cap)
-        return true;
-    uint32_t cap = loop->timers.cap != 0 ? loop->timers.cap * 2 : 16;
-    sb_timer **heap = realloc(loop->timers.heap, cap * sizeof *heap);
-    if (heap == NULL)
-        return false;
-    loop->timers.heap = heap;
-    loop->timers.cap = cap;
-    return true;
+    if (timer->before->child == timer)
+        timer->before->child = timer->next;
+    else
+        timer->before->next = timer->next;
+    if (timer->next != NULL)
+        timer->next->before = timer->before;
+    timer->next = timer->before = NULL;
 }
 
 static void heap_remove(sb_loop *loop, sb_timer *timer)
 {
-    uint32_t at = timer->index;
-    assert(at < loop->timers.n && loop->timers.heap[at] == timer);
-    sb_timer *last = loop->timers.heap[--loop->timers.n];
-    timer->index = TIMER_OUT;
+    sb_timer *rest = meld_siblings(timer->child);
+    timer->child = NULL;
     timer->deadline = SB_NEVER;
-    if (last == timer)
+    if (loop->timers.first == timer) {
+        loop->timers.first = rest;
         return;
-    if (at > 0 && timer_before(last, loop->timers.heap[(at - 1) / 2]))
-        heap_up(loop, last, at);
-    else
-        heap_down(loop, last, at);
+    }
+    cut(timer);
+    loop->timers.first = meld(loop->timers.first, rest);
 }
 
 void sb_timer_init(sb_timer *timer, void (*on_expire)(sb_timer *timer))
 {
-    *timer = (sb_timer){.on_expire = on_expire, .deadline = SB_NEVER, .index = TIMER_OUT};
+    *timer = (sb_timer){.on_expire = on_expire, .deadline = SB_NEVER};
 }
 
 sb_err sb_timer_start(sb_loop *loop, sb_timer *timer, uint64_t deadline_ns)
@@ -90,13 +88,11 @@ sb_err sb_timer_start(sb_loop *loop, sb_timer *timer, uint64_t deadline_ns)
     sb_timer_stop(loop, timer);
     if (deadline_ns == SB_NEVER)
         return SB_OK;
-    if (!heap_reserve(loop))
-        return SB_ENOMEM;
     /* Never earlier than now: a timer restarted by its own callback then sorts behind all that expire in this
      * turn. */
     timer->deadline = deadline_ns > loop->now ? deadline_ns : loop->now;
     timer->seq = loop->timers.seq++;
-    heap_up(loop, timer, loop->timers.n++);
+    loop->timers.first = meld(loop->timers.first, timer);
     return SB_OK;
 }
 
@@ -110,8 +106,8 @@ void sb_timer_stop(sb_loop *loop, sb_timer *timer)
 static void run_timers(sb_loop *loop)
 {
     uint64_t now = loop->now, limit = loop->timers.seq;
-    while (loop->timers.n > 0) {
-        sb_timer *timer = loop->timers.heap[0];
+    while (loop->timers.first != NULL) {
+        sb_timer *timer = loop->timers.first;
         if (timer->deadline > now || timer->seq >= limit)
             break;
         heap_remove(loop, timer);
@@ -183,14 +179,14 @@ int sb_loop_timeout(sb_loop *loop)
 {
     if (has_posts(loop) || loop->impl->pending(loop))
         return 0;
-    if (loop->timers.n == 0)
+    if (loop->timers.first == NULL)
         return -1;
-    return ms_until(loop->timers.heap[0]->deadline, loop->impl->clock(loop));
+    return ms_until(loop->timers.first->deadline, loop->impl->clock(loop));
 }
 
 static bool is_alive(sb_loop *loop)
 {
-    return loop->timers.n > 0 || has_posts(loop) || loop->impl->alive(loop);
+    return loop->timers.first != NULL || has_posts(loop) || loop->impl->alive(loop);
 }
 
 static void leave(sb_loop *loop)
@@ -278,9 +274,7 @@ void sb_loop_base_init(sb_loop *loop, const sb_loop_impl *impl)
 
 void sb_loop_base_finish(sb_loop *loop)
 {
-    free(loop->timers.heap);
-    loop->timers.heap = NULL;
-    loop->timers.n = loop->timers.cap = 0;
+    loop->timers.first = NULL;
 }
 
 /* ---- Dispatch ---- */

@@ -123,8 +123,9 @@ struct sb_timer {
     /* read-only */
     uint64_t deadline; /* ns, SB_NEVER when stopped */
     /* private */
-    uint32_t index; /* place in the heap */
-    uint64_t seq;   /* equal deadlines fire in the order they were started */
+    uint64_t seq; /* equal deadlines fire in the order they were started */
+    sb_timer *child, *next,
+        *before; /* in the heap; before: the sibling on the left, the parent of the first */
 };
 
 /* Work handed to the loop's thread; the owner's memory, untouched from sb_loop_post until run is called. */
@@ -238,8 +239,8 @@ sb_err sb_stream_peer_addr(const sb_stream *st, sb_addr *out);
 sb_err sb_stream_local_addr(const sb_stream *st, sb_addr *out);
 
 void sb_timer_init(sb_timer *timer, void (*on_expire)(sb_timer *timer));
-/* (Re)starts at an absolute time. SB_ENOMEM leaves it stopped. A deadline in the past fires in the next turn.
- */
+/* (Re)starts at an absolute time. Needs no memory and does not fail: SB_OK. A deadline in the past fires in
+ * the next turn. */
 sb_err sb_timer_start(sb_loop *loop, sb_timer *timer, uint64_t deadline_ns);
 /* Idempotent; on_expire does not come after it. */
 void sb_timer_stop(sb_loop *loop, sb_timer *timer);
@@ -319,9 +320,8 @@ struct sb_loop {
     bool stopped, running;
     sb_turn *turn;
     struct {
-        sb_timer **heap;
-        uint32_t n, cap;
-        uint64_t seq; /* of the next start */
+        sb_timer *first; /* the root of the heap */
+        uint64_t seq;    /* of the next start */
     } timers;
     sb_post *posts; /* newest first; touched atomically only, by any thread */
 };

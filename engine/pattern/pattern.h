@@ -69,7 +69,7 @@ typedef struct sb_pattern_impl {
     void (*taken)(sb_pattern *pat, sb_peer *peer, const sb_msg *msg);
 
     /* The message that was taken went nowhere (a drop row, a failed script, the dead letters): nobody will
-     * answer it. REP takes the next request. */
+     * answer it. REP takes the next request. `peer` may be NULL: it is gone. */
     void (*abandoned)(sb_pattern *pat, sb_peer *peer);
 
     /* Whether a receive with nothing to show is out of turn (SB_EFSM) rather than early (SB_EAGAIN): REQ that

@@ -458,25 +458,34 @@ uint32_t sb__queue_move(sb__queue *q, sb__queue *to)
     return left;
 }
 
-void sb__queue_split_flight(sb__queue *q, sb__queue *to)
+/* Rather lose what waits than let the kernel read freed memory. */
+static uint32_t hand_over_all(sb__queue *q, sb__queue *to)
+{
+    sb__queue empty;
+    sb__queue_init(&empty, q->hwm_msgs, q->hwm_bytes);
+    empty.budget = q->budget;
+    empty.pool = q->pool;
+    empty.conflate = q->conflate;
+    *to = *q;
+    to->budget = NULL; /* from here on it counts for nobody */
+    sb__queue_charge(q, -(int64_t)q->bytes);
+    *q = empty;
+    return to->msgs;
+}
+
+uint32_t sb__queue_split_flight(sb__queue *q, sb__queue *to)
 {
     if (q->flight_msgs == 0)
-        return;
-    if (!reserve_spans(to, q->n)) {
-        /* Rather lose what waits than let the kernel read freed memory. */
-        *to = *q;
-        sb__queue_init(q, to->hwm_msgs, to->hwm_bytes);
-        q->budget = to->budget;
-        q->pool = to->pool;
-        q->conflate = to->conflate;
-        return;
-    }
+        return 0;
+    if (!reserve_spans(to, q->n))
+        return hand_over_all(q, to);
     uint64_t bytes = 0;
     for (uint32_t i = 0; bytes < q->flight_bytes; i++) {
         const sb__span *s = span_at(q, i);
         add_ref(to, s->buf, s->p, s->len);
         bytes += s->len;
     }
+    return 0;
 }
 
 void sb__queue_init(sb__queue *q, uint32_t hwm_msgs, uint64_t hwm_bytes)

@@ -167,8 +167,9 @@ uint32_t sb__queue_clear_waiting(sb__queue *q);
  * dropped. */
 uint32_t sb__queue_move(sb__queue *q, sb__queue *to);
 /* Makes `to` (empty) keep the memory in flight alive; the flight itself stays in q, to be told sent or lost.
- * For a write that outlives its peer; end it with sb__queue_finish(to). */
-void sb__queue_split_flight(sb__queue *q, sb__queue *to);
+ * For a write that outlives its peer; end it with sb__queue_finish(to). Without memory q is emptied instead;
+ * returns how many messages it lost. */
+uint32_t sb__queue_split_flight(sb__queue *q, sb__queue *to);
 /* Empties the queue, the flight included; returns how many messages were dropped. */
 uint32_t sb__queue_clear(sb__queue *q);
 

@@ -38,7 +38,7 @@ static bool numbers(const req *r)
 static bool take_back(sb_peer *peer)
 {
     if (!peer->ready)
-        sb__pipe_clear_waiting(peer);
+        peer->dropped[SB_DROP_LOST] += sb__pipe_clear_waiting(peer);
     return !peer->ready;
 }
 

@@ -103,6 +103,13 @@ static sb__topic_sub *holders(const sb__topic_node *node)
     return node->is_many ? node->subs.many.v : (sb__topic_sub *)(uintptr_t)&node->subs.one;
 }
 
+/* By age, so that a publication visits its peers in an order that does not depend on addresses. */
+static bool peer_before(const sb_peer *a, const sb_peer *b)
+{
+    uint64_t x = a != NULL ? a->id : 0, y = b != NULL ? b->id : 0;
+    return x != y ? x < y : (uintptr_t)a < (uintptr_t)b;
+}
+
 /* Place of the first holder not below `peer`. */
 static uint32_t lower(const sb__topic_node *node, const sb_peer *peer)
 {
@@ -110,7 +117,7 @@ static uint32_t lower(const sb__topic_node *node, const sb_peer *peer)
     uint32_t from = 0, to = node->nsubs;
     while (from < to) {
         uint32_t mid = from + (to - from) / 2;
-        if ((uintptr_t)v[mid].peer < (uintptr_t)peer)
+        if (peer_before(v[mid].peer, peer))
             from = mid + 1;
         else
             to = mid;

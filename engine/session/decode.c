@@ -16,14 +16,15 @@ static sb_err after_callback(sb_session *s, sb__input *in, sb_err err)
     return SB_OK;
 }
 
-/* PUB and XPUB: single frames led by 0x00 or 0x01 are subscriptions, from peers of any version. */
+/* PUB and XPUB: single frames led by 0x00 or 0x01 are subscriptions, from peers of any version. What else a
+ * PUB gets its pattern discards and counts. */
 static sb_err deliver_to_publisher(sb_session *s, sb_msg *msg)
 {
     const sb_frame *f = &msg->frames[0];
 
     if (msg->n == 1 && f->len > 0 && f->data[0] <= 1)
         return sb__control_subscribe(s, f->data + 1, f->len - 1, f->data[0] == 1);
-    return s->type == SB_XPUB ? s->events->on_msg(s, msg) : SB_OK;
+    return s->events->on_msg(s, msg);
 }
 
 /* The callee may have put frames of its own in; views that it left alone need no call. */

@@ -64,6 +64,13 @@ static bool all_gone(const sb_engine *engine)
     return sb_list_empty(&engine->sockets) && engine->hub.handles == 0;
 }
 
+/* Connections that are over and only wait to have written why. */
+static void close_parting(sb__hub *hub)
+{
+    while (!sb_list_empty(&hub->parting))
+        sb__conn_close(SB_LIST_ENTRY(sb_list_first(&hub->parting), sb__conn, node), SB_ECLOSED, "closed");
+}
+
 void sb_engine_destroy(sb_engine *engine)
 {
     if (engine == NULL)
@@ -73,6 +80,7 @@ void sb_engine_destroy(sb_engine *engine)
     sb_timer_stop(engine->loop, &engine->drain_timer);
     for (int i = 0; i < DESTROY_STEPS && !all_gone(engine); i++) {
         struct pollfd pfd = {.fd = sb_loop_fd(engine->loop), .events = POLLIN};
+        close_parting(&engine->hub);
         sb_loop_step(engine->loop);
         if (!all_gone(engine) && pfd.fd >= 0 && sb_engine_timeout(engine) != 0)
             poll(&pfd, 1, 1);

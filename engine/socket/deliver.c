@@ -25,10 +25,11 @@ void sb__fair_update(sb_peer *peer)
         sb_list_remove(&peer->waiting);
 }
 
+/* What a PUB or PUSH gets nobody will ever fetch: its pattern discards it. */
 static inline bool has_consumer(const sb_socket *sock)
 {
     return sock->route != NULL || (sock->handler != NULL && sock->handler->on_msg != NULL) ||
-           sock->claim != NULL;
+           sock->claim != NULL || !sock->pattern->impl->can_recv;
 }
 
 static inline __attribute__((always_inline)) bool blocked(const sb_socket *sock)
@@ -38,9 +39,8 @@ static inline __attribute__((always_inline)) bool blocked(const sb_socket *sock)
 
 void sb__abandon(sb_socket *sock, sb_peer *peer)
 {
-    if (peer == NULL)
-        return;
-    peer->abandoned++;
+    if (peer != NULL)
+        peer->abandoned++;
     if (sock->pattern->impl->abandoned != NULL)
         sock->pattern->impl->abandoned(sock->pattern, peer);
 }
@@ -73,8 +73,10 @@ static sb_err set_aside(sb_socket *sock, const sb_peer *peer, sb_msg *msg)
     if (peer->sheds)
         return SB_EAGAIN;
     sock->pending_event = false;
-    if (sb_msg_keep(msg, &sock->pending) != SB_OK)
-        sb_socket_count_drop(sock, SB_DROP_LOST);
+    if (sb_msg_keep(msg, &sock->pending) == SB_OK)
+        return SB_OK;
+    sb_socket_count_drop(sock, SB_DROP_LOST);
+    sb__abandon(sock, msg->peer);
     return SB_OK;
 }
 
@@ -177,6 +179,10 @@ static bool pump_pending(sb_socket *sock)
         sock->stopped = true;
         sock->pending = msg;
         return false;
+    }
+    if (err != SB_OK) { /* counted here: its peer may be gone by now */
+        sb_socket_count_drop(sock, SB_DROP_SCRIPT);
+        sb__abandon(sock, NULL);
     }
     sb_msg_destroy(msg);
     return true;

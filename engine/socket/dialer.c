@@ -162,7 +162,7 @@ static void take_over(dialer *d, sb_stream *st)
         return;
     }
     hub_of(d)->peers++;
-    d->conn->address = strdup(d->base.resolved);
+    d->conn->address = strdup(sb__binding_where(&d->base));
     sb__event_conn(d->base.socket, SB_EVENT_CONNECTED, &d->base, d->conn, SB_OK, "");
     sb__conn_start(d->conn);
 }
@@ -379,7 +379,10 @@ sb_err sb__dialer_create(sb_socket *sock, const sb__endpoint *ep, const char *gi
     dialer *d = calloc(1, sizeof *d);
     if (d == NULL)
         return SB_ENOMEM;
-    sb__binding_init(&d->base, &dialer_impl, sock, ep, given, false);
+    if (!sb__binding_init(&d->base, &dialer_impl, sock, ep, given, false)) {
+        free(d);
+        return SB_ENOMEM;
+    }
     d->lookup.on_done = on_lookup;
     sb_timer_init(&d->timer, on_timer);
     sb_err code =

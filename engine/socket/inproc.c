@@ -38,6 +38,7 @@ typedef struct inproc {
     channel *channel;   /* connect: the one it has */
     sb_peer *peer;      /* connect: lives as long as the binding */
     sb__task join;
+    sb_timer timer; /* connect: the next try after one that failed */
     bool quiet;
 } inproc;
 
@@ -48,6 +49,8 @@ struct channel {
 };
 
 static void drop_channel(channel *ch, const side *by);
+static void part(channel *ch, const char *why);
+static void close_binding(sb__binding *b);
 
 static sb__hub *hub_of(const inproc *ip)
 {
@@ -224,6 +227,23 @@ static sb_err bring_up(inproc *ip, side *s)
     return err;
 }
 
+/* Refused, or no memory: not at once again, or it would never end. */
+static void join_later(inproc *client)
+{
+    int64_t wait = sb__opt(client->base.socket, SB_OPT_RECONNECT_IVL);
+    sb__hub *hub = hub_of(client);
+    sb_list_push_back(&hub->inproc_waiting, &client->entry);
+    if (wait >= 0)
+        sb_timer_start(
+            hub->loop, &client->timer, sb_loop_now(hub->loop) + ((uint64_t)wait + 1) * SB_NS_PER_MS);
+}
+
+static void on_timer(sb_timer *timer)
+{
+    inproc *client = SB_LIST_ENTRY(timer, inproc, timer);
+    sb__hub_input(hub_of(client), &client->join);
+}
+
 static sb_err join(inproc *server, inproc *client)
 {
     channel *ch = calloc(1, sizeof *ch);
@@ -243,7 +263,7 @@ static sb_err join(inproc *server, inproc *client)
     if (err == SB_OK)
         err = bring_up(client, &ch->sides[1]);
     if (err != SB_OK)
-        drop_channel(ch, NULL);
+        part(ch, "refused");
     else
         schedule(&ch->sides[1]);
     return err;
@@ -272,7 +292,9 @@ static void try_join(sb__task *task)
         return;
     }
     sb_list_remove(&client->entry);
-    join(server, client);
+    sb_timer_stop(hub_of(client)->loop, &client->timer);
+    if (join(server, client) != SB_OK)
+        join_later(client);
 }
 
 /* ---- parting ---- */
@@ -283,13 +305,11 @@ static void wait_again(inproc *client)
     sb__hub_input(hub_of(client), &client->join);
 }
 
-/* `by`: the side that wanted it (kick), NULL for a socket's close. */
-static void drop_channel(channel *ch, const side *by)
+/* Ends a channel. */
+static void part(channel *ch, const char *why)
 {
     inproc *client = ch->client;
     sb_peer *served = ch->sides[0].peer;
-    const char *why = by != NULL ? by->kicked_why : "closed";
-    bool again = !client->base.closing && !client->quiet && !(by != NULL && by->forever);
     sb_list_remove(&ch->node);
     client->channel = NULL;
     tell(ch->server, SB_EVENT_DISCONNECTED, served, SB_ECLOSED, why);
@@ -300,8 +320,18 @@ static void drop_channel(channel *ch, const side *by)
     side_finish(&ch->sides[0]);
     side_finish(&ch->sides[1]);
     free(ch);
+}
+
+/* `by`: the side that wanted it (kick), NULL for a socket's close. */
+static void drop_channel(channel *ch, const side *by)
+{
+    inproc *client = ch->client;
+    bool forever = by != NULL && by->forever, again = !client->base.closing && !client->quiet && !forever;
+    part(ch, by != NULL ? by->kicked_why : "closed");
     if (again)
         wait_again(client);
+    else if (forever && !client->base.closing)
+        close_binding(&client->base); /* as a dialer that is told not to come back */
 }
 
 static void quiesce(sb__binding *b)
@@ -319,6 +349,7 @@ static void close_binding(sb__binding *b)
     b->closing = true;
     sb_list_remove(&ip->entry);
     sb__task_cancel(&ip->join);
+    sb_timer_stop(hub_of(ip)->loop, &ip->timer);
     while (!sb_list_empty(&ip->channels))
         drop_channel(SB_LIST_ENTRY(sb_list_first(&ip->channels), channel, node), NULL);
     if (ip->channel != NULL)
@@ -334,12 +365,14 @@ static const sb__binding_impl inproc_impl = {.close = close_binding, .quiesce = 
 static inproc *create(sb_socket *sock, const sb__endpoint *ep, const char *given, bool bind)
 {
     inproc *ip = calloc(1, sizeof *ip);
-    if (ip == NULL)
+    if (ip == NULL || !sb__binding_init(&ip->base, &inproc_impl, sock, ep, given, bind)) {
+        free(ip);
         return NULL;
-    sb__binding_init(&ip->base, &inproc_impl, sock, ep, given, bind);
+    }
     sb_list_init(&ip->channels);
     sb_list_node_init(&ip->entry);
     sb__task_init(&ip->join, try_join);
+    sb_timer_init(&ip->timer, on_timer);
     return ip;
 }
 
@@ -351,11 +384,13 @@ bool sb__inproc_bound(sb_engine *engine, const char *name)
 sb_err sb__inproc_bind(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap)
 {
     sb__hub *hub = &sock->engine->hub;
-    inproc *ip = find_bind(hub, ep->name) == NULL ? create(sock, ep, given, true) : NULL;
+    bool taken = find_bind(hub, ep->name) != NULL;
+    inproc *ip = taken ? NULL : create(sock, ep, given, true);
     if (ip == NULL) {
+        sb_err code = taken ? SB_EADDRINUSE : SB_ENOMEM;
         if (err != NULL && cap > 0)
-            snprintf(err, cap, "cannot bind %s: %s", given, sb_strerror(SB_EADDRINUSE));
-        return SB_EADDRINUSE;
+            snprintf(err, cap, "cannot bind %s: %s", given, sb_strerror(code));
+        return code;
     }
     ip->base.resolved = strdup(given);
     free(sock->last_endpoint);

@@ -64,7 +64,8 @@ struct sb__binding {
     sb_list_node node; /* of the socket's list */
     sb_socket *socket;
     sb__endpoint endpoint;
-    char *given, *resolved; /* as in bind()/connect(), and as it really is */
+    char *given;    /* as in bind() or connect() */
+    char *resolved; /* as it really is; NULL: not known (yet), or no memory for it */
     sb__layers *layers;
     bool bind;
     bool closing;
@@ -176,7 +177,8 @@ void sb__notify_down(sb_peer *peer);
 sb_err sb__deliver(sb_peer *peer, sb_msg *msg);
 void sb__deliver_init(sb_socket *sock);
 void sb__deliver_finish(sb_socket *sock);
-void sb__abandon(sb_socket *sock, sb_peer *peer); /* nobody will answer the message it sent */
+void sb__abandon(
+    sb_socket *sock, sb_peer *peer); /* nobody will answer the message it sent; NULL: it is gone */
 void sb__deliver_event(
     sb_socket *sock, const sb_peer *from, const uint8_t *data, size_t len); /* from may be NULL */
 void sb__in_drained(
@@ -300,8 +302,10 @@ const sb__endpoint *sb__layers_proxy(const sb__layers *layers);
 /* Whether the socket may bind or connect this endpoint now, and what it says. */
 sb_err sb__reach_check(
     sb_socket *sock, const char *endpoint, bool bind, sb__endpoint *ep, char *err, size_t cap);
-void sb__binding_init(sb__binding *b, const sb__binding_impl *impl, sb_socket *sock, const sb__endpoint *ep,
+/* False without memory: then nothing is to be undone. */
+bool sb__binding_init(sb__binding *b, const sb__binding_impl *impl, sb_socket *sock, const sb__endpoint *ep,
     const char *given, bool bind);
+const char *sb__binding_where(const sb__binding *b); /* resolved where that is known */
 void sb__binding_free(sb__binding *b);  /* out of the socket's list; memory of the binding is the caller's */
 void sb__socket_check(sb_socket *sock); /* linger: is everything sent? closed: is everything gone? */
 void sb__socket_cut(sb_socket *sock);   /* its bindings close for good */

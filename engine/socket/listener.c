@@ -161,7 +161,7 @@ static void on_error(sb_listener *ln, sb_err err)
 {
     listener *l = ln->data;
     sb_engine_log(l->base.socket->engine, SB_LOG_WARN, "socket %s: accept on %s failed: %s; trying again",
-        l->base.socket->name, l->base.resolved, sb_strerror(err));
+        l->base.socket->name, sb__binding_where(&l->base), sb_strerror(err));
     sb__event_conn(l->base.socket, SB_EVENT_ACCEPT_FAILED, &l->base, NULL, err, sb_strerror(err));
 }
 
@@ -231,7 +231,7 @@ static void note_address(listener *l)
         sb__endpoint_resolved(&l->base.endpoint, &addr, text, sizeof text);
     l->base.resolved = strdup(text[0] != '\0' ? text : l->base.given);
     free(sock->last_endpoint);
-    sock->last_endpoint = strdup(l->base.resolved != NULL ? l->base.resolved : "");
+    sock->last_endpoint = strdup(sb__binding_where(&l->base));
 }
 
 static void close_path(listener *l)
@@ -287,7 +287,10 @@ sb_err sb__listener_create(sb_socket *sock, const sb__endpoint *ep, const char *
     listener *l = calloc(1, sizeof *l);
     if (l == NULL)
         return SB_ENOMEM;
-    sb__binding_init(&l->base, &listener_impl, sock, ep, given, true);
+    if (!sb__binding_init(&l->base, &listener_impl, sock, ep, given, true)) {
+        free(l);
+        return SB_ENOMEM;
+    }
     sb_list_init(&l->conns);
     sb_err code = sb__layers_create(sock, ep, true, why, sizeof why, &l->base.layers);
     if (code == SB_OK)
@@ -321,9 +324,10 @@ static listener *create_adopter(sb_socket *sock, const char *endpoint)
 {
     const sb__endpoint none = {.kind = SB__ENDPOINT_IPC};
     listener *l = calloc(1, sizeof *l);
-    if (l == NULL)
+    if (l == NULL || !sb__binding_init(&l->base, &listener_impl, sock, &none, endpoint, true)) {
+        free(l);
         return NULL;
-    sb__binding_init(&l->base, &listener_impl, sock, &none, endpoint, true);
+    }
     l->base.resolved = strdup(endpoint);
     sb_list_init(&l->conns);
     return l;
@@ -355,11 +359,11 @@ sb_err sb__listener_adopt(sb_socket *sock, const sb__endpoint *ep, const char *g
 {
     char why[256] = "";
     listener *l = calloc(1, sizeof *l);
-    if (l == NULL) {
+    if (l == NULL || !sb__binding_init(&l->base, &listener_impl, sock, ep, given, true)) {
+        free(l);
         sb__stream_refuse(&sock->engine->hub, st);
         return SB_ENOMEM;
     }
-    sb__binding_init(&l->base, &listener_impl, sock, ep, given, true);
     sb_list_init(&l->conns);
     l->adopted = true;
     const char *refused = sb__gate_check(sock, given);

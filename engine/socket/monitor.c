@@ -59,7 +59,7 @@ void sb__event_conn(sb_socket *sock, sb_event_kind kind, const sb__binding *b, c
     sb_err err, const char *detail)
 {
     sb_event event = {.err = err, .detail = detail};
-    event.endpoint = b != NULL ? (b->resolved != NULL ? b->resolved : b->given) : NULL;
+    event.endpoint = b != NULL ? sb__binding_where(b) : NULL;
     if (conn != NULL) {
         event.conn_id = conn->id;
         event.peer = conn->peer;

@@ -106,6 +106,7 @@ static void detach(sb_peer *peer)
     peer->attached = false;
     sb__peer_drop(peer, SB_DROP_LOST, sb__pipe_clear_waiting(peer));
     sb__peer_drop(peer, SB_DROP_LOST, sb__queue_clear(&peer->out));
+    peer->out_full = false; /* empty now, should it come back */
 }
 
 void sb__peer_down(sb_peer *peer, bool reconnects)

@@ -334,9 +334,10 @@ static sb_err create(
     sb_socket *sock, const sb__endpoint *ep, const char *given, bool bind, char *err, size_t cap)
 {
     udp *u = calloc(1, sizeof *u);
-    if (u == NULL)
+    if (u == NULL || !sb__binding_init(&u->base, &udp_impl, sock, ep, given, bind)) {
+        free(u);
         return SB_ENOMEM;
-    sb__binding_init(&u->base, &udp_impl, sock, ep, given, bind);
+    }
     u->watch = (sb_watch){.on_ready = on_ready, .fd = -1};
     u->lookup.on_done = on_lookup;
     u->info = (sb_peer_info){.type = sock->type == SB_RADIO  ? SB_DISH

@@ -1,6 +1,5 @@
 /* A connection: stream <-> session <-> pipe.
- * Before: the backend's stream (bytes arrive), pattern/pipe.c (messages to send). After: socket/deliver.c,
- * the backend. */
+ * Before: the backend's stream (bytes), pattern/pipe.c (messages). After: socket/deliver.c, the backend. */
 #include "engine/transport/conn.h"
 #include "engine/trace.h"
 
@@ -12,9 +11,7 @@
 #define STAGED_BYTES (64 * 1024)       /* the same where messages may be replaced until they are written */
 #define SEAL_BYTES   (64 * 1024)       /* ... when it has to be sealed first */
 #define SMALL_REST   4096              /* a smaller rest is copied, so as not to pin a receive buffer */
-#define SHUT_TIMEOUT (1 * SB_NS_PER_S) /* how long the peer may take to end its side after we ended ours */
-
-static void close_stream(sb__conn *conn);
+#define SHUT_TIMEOUT (1 * SB_NS_PER_S) /* how long the peer may take for our last octets, and to end */
 
 /* ---- ending ---- */
 
@@ -28,7 +25,7 @@ static void tell_gone(sb__conn *conn)
     if (conn->peer != NULL)
         conn->end.was_ready = conn->peer->ready;
     if (conn->vectors != NULL && conn->peer != NULL)
-        sb__queue_split_flight(&conn->peer->out, &conn->vectors->flight);
+        conn->peer->dropped[SB_DROP_LOST] += sb__queue_split_flight(&conn->peer->out, &conn->vectors->flight);
     conn->owner->gone(conn, &conn->end);
     conn->peer = NULL;
 }
@@ -41,6 +38,24 @@ static void set_end(sb__conn *conn, sb_err err, const char *detail)
     conn->end.detail = detail != NULL ? detail : "";
 }
 
+static void close_stream(sb__conn *conn)
+{
+    sb_list_remove(&conn->node);
+    sb_timer_stop(conn->hub->loop, &conn->timer);
+    sb__task_cancel(&conn->flush);
+    sb__task_cancel(&conn->feed);
+    sb_stream_close(conn->stream);
+}
+
+/* Writes what is left, for a while, and takes nothing more. */
+static void shut_soon(sb__conn *conn)
+{
+    conn->shutting = true;
+    sb_stream_read_stop(conn->stream);
+    sb_timer_start(conn->hub->loop, &conn->timer, sb_loop_now(conn->hub->loop) + SHUT_TIMEOUT);
+    sb__hub_output(conn->hub, &conn->flush);
+}
+
 /* The session ended by itself: its ERROR command, if any, is written before the stream closes. */
 static void session_failed(sb__conn *conn, sb_err err)
 {
@@ -49,22 +64,11 @@ static void session_failed(sb__conn *conn, sb_err err)
     conn->end.cause = sb_session_why(conn->session, &detail);
     set_end(conn, err, detail);
     tell_gone(conn);
-    if (sb_session_output(conn->session, &out) == 0) {
+    sb_list_push_back(&conn->hub->parting, &conn->node);
+    if (sb_session_output(conn->session, &out) == 0)
         close_stream(conn);
-        return;
-    }
-    conn->shutting = true;
-    sb_stream_read_stop(conn->stream);
-    sb_timer_start(conn->hub->loop, &conn->timer, sb_loop_now(conn->hub->loop) + SHUT_TIMEOUT);
-    sb__hub_output(conn->hub, &conn->flush);
-}
-
-static void close_stream(sb__conn *conn)
-{
-    sb_timer_stop(conn->hub->loop, &conn->timer);
-    sb__task_cancel(&conn->flush);
-    sb__task_cancel(&conn->feed);
-    sb_stream_close(conn->stream);
+    else
+        shut_soon(conn);
 }
 
 void sb__conn_close(sb__conn *conn, sb_err err, const char *detail)
@@ -76,11 +80,8 @@ void sb__conn_close(sb__conn *conn, sb_err err, const char *detail)
 
 void sb__conn_shutdown(sb__conn *conn)
 {
-    if (conn->over || conn->shutting)
-        return;
-    conn->shutting = true;
-    sb_stream_read_stop(conn->stream);
-    sb__hub_output(conn->hub, &conn->flush);
+    if (!conn->over && !conn->shutting)
+        shut_soon(conn);
 }
 
 /* All is written: end our side and wait for the peer to end its own. Closing at once could reset the
@@ -100,8 +101,7 @@ static void shut(sb__conn *conn)
 
 /* ---- output: once per turn ---- */
 
-/* Control octets move into a buffer of the write's own, since the session may add more while they are in
- * flight. */
+/* Control octets move into a buffer of the write's own: the session may add more meanwhile. */
 static size_t take_control(sb__conn *conn, struct iovec *iov)
 {
     const uint8_t *out;
@@ -336,7 +336,7 @@ static void on_timer(sb_timer *timer)
 {
     sb__conn *conn = (sb__conn *)((char *)timer - offsetof(sb__conn, timer));
     const uint8_t *out;
-    if (conn->shut || conn->over) {
+    if (conn->shutting || conn->over) {
         sb__conn_close(conn, SB_OK, "closed");
         return;
     }
@@ -570,6 +570,7 @@ sb_err sb__conn_create(sb__hub *hub, sb_stream *stream, const sb_session_config 
     conn->owner = owner;
     conn->owner_data = owner_data;
     conn->id = ++hub->last_id;
+    sb_list_node_init(&conn->node);
     sb_list_node_init(&conn->fresh);
     sb__task_init(&conn->flush, flush);
     sb__task_init(&conn->feed, resume);

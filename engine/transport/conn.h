@@ -49,7 +49,7 @@ struct sb__conn {
     void *owner_data;
     uint64_t id;
     char *address;      /* the other end's, owned */
-    sb_list_node node;  /* the owner's list */
+    sb_list_node node;  /* the owner's list until gone, then the hub's */
     void *asked;        /* the owner's: what waits for an answer about this peer */
     sb_list_node fresh; /* the owner's: connections that are not ready */
     bool counted;       /* the owner's: among those of its address */

@@ -39,6 +39,7 @@ typedef struct sb__hub {
     sb_timer again; /* more rounds than a turn may have: go on in the next */
     sb__vectors *spare;
     sb_list inproc_binds, inproc_waiting;
+    sb_list parting; /* connections that are over and still write why */
 } sb__hub;
 
 void sb__hub_init(sb__hub *hub, sb_loop *loop, uint32_t max_peers);

@@ -100,8 +100,9 @@ static void test_a_flight_survives_its_queue_without_memory(void **state)
     sb_msg_push(&msg, "x", 1, NULL);
     assert_int_equal(sb__queue_push(&q, &msg), SB_OK);
     assert_int_equal(sb__queue_iov(&q, iov, SB__QUEUE_IOV, 1), 1);
+    assert_int_equal(sb__queue_push(&q, &msg), SB_OK);
     allowed = 0;
-    sb__queue_split_flight(&q, &keep);
+    assert_int_equal(sb__queue_split_flight(&q, &keep), 2); /* the one behind it is the price */
     allowed = -1;
     sb__queue_lost(&q);
     assert_int_equal(q.hwm_msgs, 7);
