@@ -34,7 +34,7 @@ fuzz: deps
 	@scripts/fuzz.sh $(BUILD) $(SECONDS) $(TARGETS)
 
 soak: build
-	@scripts/soak.sh $(BUILD) $(TIMES)
+	@scripts/soak.sh $(BUILD) $(TIMES) $(SEEDS)
 
 clean:
 	@rm -rf $(BUILD)

@@ -249,8 +249,6 @@ void sb__socket_abort(sb_socket *sock)
     sock->cutting &= !sock->engine->hub.aborting; /* what is ending in order ends at once */
     sock->closing = true;
     sock->linger_over = true;
-    if (sock->cutting) /* what ends in order has had its time */
-        each_binding(sock, false);
     sb__socket_check(sock);
 }
 

@@ -19,7 +19,7 @@ static void on_log(sb_host *self, sb_log_level level, const char *line)
 
 static int on_listen_fd(sb_host *self, const char *endpoint)
 {
-    return ports_find(from_host(self)->ports, endpoint);
+    return ports_take(from_host(self)->ports, endpoint);
 }
 
 static void on_drained(sb_drain *self, const sb_drain_report *report)

@@ -7,10 +7,22 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* The one of this endpoint that was handed out least: "tcp://127.0.0.1:*" may stand for several ports. */
 static port *find(const ports *ports, const char *endpoint)
 {
+    port *best = NULL;
     for (size_t i = 0; i < ports->n; i++)
-        if (strcmp(ports->all[i].endpoint, endpoint) == 0)
+        if (strcmp(ports->all[i].endpoint, endpoint) == 0 &&
+            (best == NULL || ports->all[i].handed < best->handed))
+            best = &ports->all[i];
+    return best;
+}
+
+/* One of this endpoint that no bind of the plan has taken yet. */
+static port *find_unwanted(const ports *ports, const char *endpoint)
+{
+    for (size_t i = 0; i < ports->n; i++)
+        if (strcmp(ports->all[i].endpoint, endpoint) == 0 && !ports->all[i].wanted)
             return &ports->all[i];
     return NULL;
 }
@@ -48,12 +60,13 @@ static sb_err prepare_one(ports *ports, const sb_plan_bind *bound)
 {
     if (bound->addr.len == 0)
         return SB_OK; /* inproc and the like: the engine's own business */
-    port *p = find(ports, bound->endpoint);
+    port *p = find_unwanted(ports, bound->endpoint);
     if (p == NULL)
         p = add(ports, bound);
     if (p == NULL)
         return SB_ENOMEM;
     p->wanted = true;
+    p->handed = 0;
     return p->fd >= 0 ? SB_OK : sb_plan_listen(bound, &p->fd);
 }
 
@@ -92,10 +105,13 @@ void ports_rollback(ports *ports)
     }
 }
 
-int ports_find(const ports *ports, const char *endpoint)
+int ports_take(ports *ports, const char *endpoint)
 {
-    const port *p = find(ports, endpoint);
-    return p == NULL ? -1 : p->fd;
+    port *p = find(ports, endpoint);
+    if (p == NULL)
+        return -1;
+    p->handed++;
+    return p->fd;
 }
 
 void ports_finish(ports *ports)

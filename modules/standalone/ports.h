@@ -9,8 +9,9 @@ typedef struct port {
     char *endpoint; /* as the script gave it */
     int fd;
     sb_addr addr;
-    bool wanted; /* by the generation that is being made */
-    bool used;   /* by the one that runs */
+    bool wanted;     /* by the generation that is being made */
+    bool used;       /* by the one that runs */
+    unsigned handed; /* how often a bind of this generation got it */
 } port;
 
 /* Zero initialise. */
@@ -24,8 +25,9 @@ sb_err ports_prepare(ports *ports, const sb_plan *plan, char *why, size_t cap);
 /* The prepared ones are now in use, the others are closed. / What was opened for nothing is closed. */
 void ports_commit(ports *ports);
 void ports_rollback(ports *ports);
-/* -1 when there is none. */
-int ports_find(const ports *ports, const char *endpoint);
+/* The descriptor for a bind to `endpoint`; the same text again gets the next port where there are several. -1
+ * when there is none. */
+int ports_take(ports *ports, const char *endpoint);
 /* Closes all and removes the paths of ipc endpoints. */
 void ports_finish(ports *ports);
 

@@ -1,0 +1,296 @@
+/* What must hold in a world: at every message that is taken, whenever all is quiet, and at the end. */
+#include "engine/pattern/fan.h"
+#include "engine/socket/internal.h"
+#include "tests/sim/sim.h"
+
+#define TABLE (1u << 17)
+#define SLACK (2 * SIM_FRAME_MAX) /* one message may go beyond a limit in octets */
+
+/* ---- what was seen: a table that forgets with each run ---- */
+
+typedef struct seen {
+    uint64_t key;
+    uint32_t serial, value;
+} seen;
+
+static seen table[TABLE];
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    h = (h + 0x1b873593) * 0x9e3779b97f4a7c15ull ^ v;
+    h *= 0xbf58476d1ce4e5b9ull;
+    return h ^ (h >> 29);
+}
+
+static seen *lookup(sim *w, uint64_t key)
+{
+    for (uint32_t i = 0; i < 1000; i++) {
+        seen *at = &table[(key + i) % TABLE];
+        if (at->serial != w->serial)
+            *at = (seen){.key = key, .serial = w->serial, .value = UINT32_MAX};
+        if (at->key == key)
+            return at;
+    }
+    sim_fail(w, "the table of what was seen is full");
+}
+
+enum { SEEN_ONCE = 1, SEEN_ORDER, SEEN_ORIGIN };
+
+static uint64_t peer_key(uint32_t kind, const sim_slot *s, uint64_t peer)
+{
+    return mix(mix(mix(kind, s->index), s->life), peer);
+}
+
+uint8_t sim_origin_of(const sim_slot *s, uint64_t peer)
+{
+    const seen *at = lookup(s->world, peer_key(SEEN_ORIGIN, s, peer));
+    return at->value == UINT32_MAX ? SIM_ANYBODY : (uint8_t)at->value;
+}
+
+/* ---- a message is taken ---- */
+
+static bool copies_itself(const sim *w, uint8_t origin)
+{
+    return origin < w->nslots &&
+           (SB_TYPE_BIT(w->slots[origin].type) &
+               (SB_TYPE_BIT(SB_PUB) | SB_TYPE_BIT(SB_XPUB) | SB_TYPE_BIT(SB_XSUB))) != 0;
+}
+
+static void check_once(sim *w, const sim_slot *s, uint64_t peer, const sim_stamp *st)
+{
+    uint64_t from = copies_itself(w, st->origin) ? peer_key(SEEN_ONCE, s, peer) : SEEN_ONCE;
+    seen *at = lookup(w, mix(mix(mix(from, st->origin), st->life), st->seq));
+    if (at->value != UINT32_MAX)
+        sim_fail(
+            w, "message %u of slot %u came twice, the second time to slot %u", st->seq, st->origin, s->index);
+    at->value = 1;
+}
+
+/* Through a relay whose connections come and go, two connections of one origin overtake each other. */
+static void check_order(sim *w, const sim_slot *s, uint64_t peer, const sim_stamp *st)
+{
+    seen *at = lookup(w, mix(mix(peer_key(SEEN_ORDER, s, peer), st->origin), st->life));
+    bool late = at->value != UINT32_MAX && st->seq <= at->value;
+    if (late && !(s->fed && w->parted))
+        sim_fail(w, "slot %u got message %u of slot %u after message %u", s->index, st->seq, st->origin,
+            at->value);
+    if (!late)
+        at->value = st->seq;
+}
+
+static bool linked(const sim *w, uint8_t a, uint8_t b)
+{
+    for (uint32_t i = 0; i < w->nlinks; i++)
+        if ((w->links[i].from == a && w->links[i].to == b) || (w->links[i].from == b && w->links[i].to == a))
+            return true;
+    return false;
+}
+
+static void check_origin(sim *w, const sim_slot *s, uint64_t peer, const sim_stamp *st)
+{
+    if (st->to != SIM_ANYBODY && st->to != s->index)
+        sim_fail(w, "slot %u got a message for slot %u", s->index, st->to);
+    if (s->fed || st->origin == SIM_RAW)
+        return;
+    if (!linked(w, s->index, st->origin))
+        sim_fail(w, "slot %u got a message of slot %u, which is no peer", s->index, st->origin);
+    seen *at = lookup(w, peer_key(SEEN_ORIGIN, s, peer));
+    if (at->value != UINT32_MAX && at->value != st->origin)
+        sim_fail(
+            w, "slot %u got octets of slot %u over a connection of slot %u", s->index, st->origin, at->value);
+    at->value = st->origin;
+}
+
+void sim_check_taken(sim *w, sim_slot *s, const sb_peer *peer, const sim_stamp *st)
+{
+    uint64_t id = peer != NULL ? peer->id : 0;
+    sim_note(w, "taken", s->index, (uint64_t)st->origin << 32 | st->seq);
+    check_once(w, s, id, st);
+    if (peer == NULL)
+        return; /* its connection is gone: which one it was is not known any more */
+    check_origin(w, s, id, st);
+    check_order(w, s, id, st);
+}
+
+uint64_t sim_copies(const sim_slot *s, const void *topic, size_t len)
+{
+    const sb__fan *fan = (const sb__fan *)s->sock->pattern;
+    const sb_peer *got[64];
+    const sb__topic_sub *subs;
+    uint32_t n, k, found = 0;
+    sb__topic_cursor c = sb__topics_walk(&fan->topics, topic, len);
+    while ((subs = sb__topics_next(&c, &n)) != NULL)
+        for (uint32_t i = 0; i < n && found < 64; i++) {
+            for (k = 0; k < found && got[k] != subs[i].peer; k++)
+                ;
+            if (k == found)
+                got[found++] = subs[i].peer;
+        }
+    return found;
+}
+
+/* ---- all is quiet ---- */
+
+static void check_queue(sim *w, const sim_slot *s, const sb__queue *q, const char *which)
+{
+    if (q->hwm_msgs != 0 && q->msgs > q->hwm_msgs)
+        sim_fail(w, "slot %u: %u messages in an %s queue, limit %u", s->index, q->msgs, which, q->hwm_msgs);
+    if (q->hwm_bytes != 0 && q->bytes > q->hwm_bytes + SLACK)
+        sim_fail(w, "slot %u: %llu octets in an %s queue", s->index, (unsigned long long)q->bytes, which);
+    if ((q->msgs == 0) != (q->bytes == 0))
+        sim_fail(w, "slot %u: %u messages of %llu octets", s->index, q->msgs, (unsigned long long)q->bytes);
+}
+
+/* What the engines of a world queue, exactly; the budget says the same. */
+static void check_budget(sim *w, const sim_engine *e)
+{
+    uint64_t octets = 0, queues = 0;
+    SB_LIST_EACH(n, &e->engine->sockets)
+    {
+        const sb_socket *sock = SB_LIST_ENTRY(n, sb_socket, node);
+        SB_LIST_EACH(m, &sock->peers)
+        {
+            const sb_peer *peer = SB_LIST_ENTRY(m, sb_peer, peers);
+            octets += peer->in.bytes + peer->out.bytes;
+            queues += 2;
+        }
+    }
+    if (octets != e->engine->budget.used)
+        sim_fail(w, "%llu octets are queued, the budget says %llu", (unsigned long long)octets,
+            (unsigned long long)e->engine->budget.used);
+    if (e->engine->budget.max != 0 && octets > e->engine->budget.max + queues * SLACK)
+        sim_fail(w, "%llu octets are queued over a budget of %llu", (unsigned long long)octets,
+            (unsigned long long)e->engine->budget.max);
+}
+
+typedef struct sums {
+    uint64_t in, out, queued, dropped;
+} sums;
+
+static sums sums_of(const sim_slot *s)
+{
+    sb_stats st;
+    sb_socket_stats(s->sock, &st);
+    sums t = {.in = st.msgs_in, .out = st.msgs_out, .queued = st.queued_in_msgs + st.queued_out_msgs};
+    for (int i = 0; i < SB_DROP_COUNT; i++)
+        t.dropped += st.dropped[i];
+    /* What never came whole, and subscriptions that were denied, are no messages. */
+    t.dropped -= st.dropped[SB_DROP_OVERSIZE] + st.dropped[SB_DROP_INCOMPLETE] + st.dropped[SB_DROP_DENIED];
+    return t;
+}
+
+static void compare(sim *w, const sim_slot *s, uint64_t came, uint64_t went, const sums *t)
+{
+    /* Subscription events that found no memory are counted as lost; nobody sent them. */
+    bool slack = w->refused && s->type == SB_XPUB && went > came;
+    if (came != went && !slack)
+        sim_fail(w,
+            "slot %u (%s): %llu came (%llu sent, %llu in) but %llu went (%llu taken, %llu out, %llu queued, "
+            "%llu dropped)",
+            s->index, sb_type_name(s->type), (unsigned long long)came, (unsigned long long)s->accepted,
+            (unsigned long long)t->in, (unsigned long long)went, (unsigned long long)s->delivered,
+            (unsigned long long)t->out, (unsigned long long)t->queued, (unsigned long long)t->dropped);
+}
+
+/* Accepted plus received is taken, sent, queued or dropped for a reason: nothing else. */
+static void check_law(sim *w, const sim_slot *s)
+{
+    sums t = sums_of(s);
+    if (s->relay == SIM_RELAY_NONE) {
+        compare(w, s, s->accepted + t.in, s->delivered + t.out + t.queued + t.dropped, &t);
+        return;
+    }
+    const sim_slot *back = s + 1;
+    if (s->relay != SIM_RELAY_FRONT || back->type == SB_XPUB || back->sock == NULL || s->life != back->life)
+        return; /* a publisher copies; halves of two lives do not add up */
+    sums b = sums_of(back);
+    compare(w, s, t.in + b.in, t.out + b.out + t.queued + b.queued + t.dropped + b.dropped, &t);
+}
+
+static void check_slot(sim *w, const sim_slot *s)
+{
+    SB_LIST_EACH(n, &s->sock->peers)
+    {
+        const sb_peer *peer = SB_LIST_ENTRY(n, sb_peer, peers);
+        check_queue(w, s, &peer->in, "in");
+        check_queue(w, s, &peer->out, "out");
+    }
+    check_law(w, s);
+}
+
+void sim_check(sim *w)
+{
+    for (uint32_t i = 0; i < w->nslots; i++)
+        if (w->slots[i].sock != NULL && !w->slots[i].sock->closed)
+            check_slot(w, &w->slots[i]);
+    for (uint32_t i = 0; i < w->nengines; i++) {
+        if (w->engines[i].engine == NULL)
+            continue;
+        check_budget(w, &w->engines[i]);
+        const char *complaint = sb_fake_complaint(w->engines[i].loop);
+        if (complaint != NULL)
+            sim_fail(w, "engine %u: %s", i, complaint);
+    }
+}
+
+/* ---- after a long calm ---- */
+
+static uint32_t links_of(const sim *w, const sim_slot *s)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < w->nlinks; i++)
+        n += w->links[i].from == s->index || w->links[i].to == s->index;
+    return n;
+}
+
+static void check_connected(sim *w, const sim_slot *s)
+{
+    uint32_t want = links_of(w, s);
+    sb_stats st;
+    sb_socket_stats(s->sock, &st);
+    if (st.peers != want)
+        sim_fail(w, "slot %u (%s) has %llu peers after the calm, expected %u", s->index,
+            sb_type_name(s->type), (unsigned long long)st.peers, want);
+}
+
+static void check_flushed(sim *w, const sim_slot *s)
+{
+    SB_LIST_EACH(n, &s->sock->peers)
+    {
+        const sb_peer *peer = SB_LIST_ENTRY(n, sb_peer, peers);
+        if (peer->held != NULL)
+            sim_fail(w, "slot %u still holds a message", s->index);
+        if (peer->out.msgs > 0)
+            sim_fail(w, "slot %u (%s): %u messages were never sent (peer %s)", s->index,
+                sb_type_name(s->type), peer->out.msgs, peer->ready ? "ready" : "not ready");
+        if (peer->in.msgs > 0)
+            sim_fail(w, "slot %u (%s): %u messages were never taken", s->index, sb_type_name(s->type),
+                peer->in.msgs);
+    }
+}
+
+/* While no connection was lost, what went out came in. */
+static void check_arrived(sim *w)
+{
+    uint64_t in = 0, out = 0;
+    for (uint32_t i = 0; i < w->nslots; i++) {
+        sums t = sums_of(&w->slots[i]);
+        in += t.in;
+        out += t.out;
+    }
+    if (!w->parted && !w->raws && !w->refused && in != out)
+        sim_fail(w, "%llu messages went out, %llu came in", (unsigned long long)out, (unsigned long long)in);
+}
+
+void sim_check_rest(sim *w)
+{
+    sim_check(w);
+    for (uint32_t i = 0; i < w->nslots; i++) {
+        const sim_slot *s = &w->slots[i];
+        if (s->sock == NULL)
+            sim_fail(w, "slot %u has no socket after the calm", i);
+        check_connected(w, s);
+        check_flushed(w, s);
+    }
+    check_arrived(w);
+}

@@ -1,0 +1,105 @@
+/* A run: a world, a schedule, a long calm, and nothing left. */
+#include "tests/sim/memory.h"
+#include "tests/sim/sim.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CALM_STEPS 400
+#define CALM_STEP  (500 * SB_NS_PER_MS)
+
+static sim world; /* large */
+
+void sim_fail(sim *w, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    fprintf(stderr, "sim: seed=%llu step=%u: ", (unsigned long long)w->seed, w->step);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fprintf(stderr, "\nsim: see it again with: build/tests/simulator --trace %llu\n",
+        (unsigned long long)w->seed);
+    abort();
+}
+
+void sim_note(sim *w, const char *what, uint64_t a, uint64_t b)
+{
+    for (const char *p = what; *p != '\0'; p++)
+        w->print = (w->print ^ (uint8_t)*p) * 0x100000001b3ull;
+    w->print = (w->print ^ a) * 0x100000001b3ull;
+    w->print = (w->print ^ b) * 0x100000001b3ull;
+    if (w->trace)
+        fprintf(stderr, "%5u %-28s %llu %llu\n", w->step, what, (unsigned long long)a, (unsigned long long)b);
+}
+
+/* The plan, for the reader of a trace. */
+static void show(const sim *w)
+{
+    static const char *const relays[] = {"", " front", " back"};
+    for (uint32_t i = 0; i < w->nslots; i++) {
+        const sim_slot *s = &w->slots[i];
+        fprintf(stderr, "slot %u: %s%s on engine %u, hwm %d %d %d%s%s%s%s\n", i, sb_type_name(s->type),
+            relays[s->relay], s->engine, s->hwm_out, s->hwm_in, s->hwm_bytes, s->polled ? " polled" : "",
+            s->named ? " named" : "", s->immediate ? " immediate" : "", s->mandatory ? " mandatory" : "");
+    }
+    for (uint32_t i = 0; i < w->nlinks; i++)
+        fprintf(stderr, "link %u: %u to %u over %u\n", i, w->links[i].from, w->links[i].to, w->links[i].how);
+}
+
+/* Everybody takes what there is and answers what was asked. */
+static void serve(sim *w)
+{
+    for (uint32_t i = 0; i < w->nslots; i++) {
+        sim_slot *s = &w->slots[i];
+        if (!sim_alive(w, s))
+            continue;
+        if (s->stopped) {
+            s->stopped = false;
+            sb_socket_resume(s->sock);
+        }
+        if (s->polled)
+            sim_poll(w, s, 2000);
+        if (s->owes)
+            sim_answer(w, s);
+    }
+}
+
+static void rest(sim *w)
+{
+    for (uint32_t i = 0; i < CALM_STEPS; i++) {
+        sim_calm(w);
+        sim_pass_time(w, CALM_STEP);
+        sim_settle(w);
+        serve(w);
+        sim_settle(w);
+        if (i % 20 == 0)
+            sim_check(w);
+    }
+}
+
+uint64_t sim_run(uint64_t seed, sim_dice dice, uint32_t steps, bool trace, uint64_t refuse)
+{
+    static uint32_t serial;
+    sim *w = &world;
+    memset(w, 0, sizeof *w);
+    w->seed = seed;
+    w->dice = dice;
+    w->trace = trace;
+    w->serial = ++serial;
+    w->print = 0xcbf29ce484222325ull;
+    sim_world_create(w);
+    if (trace)
+        show(w);
+    if (refuse > 0) {
+        sim_memory_refuse(refuse, 1);
+        w->torture = w->refused = w->parted = true;
+    }
+    for (w->step = 1; w->step <= steps && !sim_dice_spent(&w->dice); w->step++)
+        sim_act(w);
+    w->quiet = true;
+    rest(w);
+    sim_check_rest(w);
+    sim_world_destroy(w);
+    return w->print;
+}

@@ -1,0 +1,148 @@
+/* A world of engines on one network in memory, a schedule of what happens to them, and what must hold
+ * whenever all is quiet. One source of choices makes one run; a run that breaks a promise says which, and
+ * ends the program.
+ *
+ *   world.c    engines and sockets: made, killed, drained, made again; time; weather
+ *   traffic.c  what is sent and what arrives
+ *   oracle.c   what must hold
+ *   acts.c     the table of what may happen
+ *   run.c      a run from its first choice to its last check */
+#ifndef SB_SIM_H
+#define SB_SIM_H
+
+#include "backends/fake/fake.h"
+#include "engine/signalbox.h"
+#include "tests/sim/dice.h"
+#include "tests/sim/stamp.h"
+
+#define SIM_ENGINES 4
+#define SIM_SLOTS   12
+#define SIM_LINKS   28
+#define SIM_RAWS    4
+#define SIM_RAW     0xfe /* the origin of what a raw connection sends */
+
+typedef struct sim sim;
+
+typedef enum sim_relay {
+    SIM_RELAY_NONE,
+    SIM_RELAY_FRONT, /* routes to the next slot */
+    SIM_RELAY_BACK   /* of the slot before; answers go back to it where the types have any */
+} sim_relay;
+
+/* A place for a socket; the socket comes and goes, each time another life. */
+typedef struct sim_slot {
+    sb_handler handler; /* first */
+    sim *world;
+    uint8_t index, engine;
+    sb_type type;
+    sim_relay relay;
+    sb_socket *sock; /* NULL: none */
+    uint16_t life;
+    bool leaving; /* close was called */
+
+    /* options, the same in every life */
+    int hwm_out, hwm_in, hwm_bytes, heartbeat, reconnect;
+    bool immediate, named, mandatory, handover, nodrop, relaxed, correlate, inproc, ipc;
+    bool polled;   /* no on_msg: messages are fetched */
+    bool delimits; /* a DEALER that talks to a REP */
+    bool fed;      /* a relay is among its peers */
+
+    /* of this life */
+    bool stopped;    /* takes no messages for now */
+    bool owes;       /* REP: an answer */
+    uint8_t owes_to; /* ... to the slot that asked */
+    uint32_t next_seq;
+    uint64_t accepted;  /* copies that a send took over */
+    uint64_t delivered; /* what the application took */
+} sim_slot;
+
+typedef struct sim_link {
+    uint8_t from, to; /* slots: from connects to what to bound */
+    uint8_t how;      /* of the transports that `to` bound */
+    uint16_t life;    /* of `from`, which has connected; 0: none has */
+} sim_link;
+
+typedef struct sim_engine {
+    sb_engine *engine; /* NULL: dead */
+    sb_loop *loop;
+    sb_drain drain;
+    bool drained;
+} sim_engine;
+
+/* Weather of the whole network; see world.c. */
+typedef struct sim_weather {
+    sb_fake_weather base; /* first */
+    uint32_t kind;
+    uint32_t blocked; /* bits of engines whose octets to the others do not arrive */
+} sim_weather;
+
+struct sim {
+    uint64_t seed, print; /* print: a sum over everything that happened */
+    uint32_t step;
+    bool trace;
+    uint32_t serial; /* of the run; what older runs left in the tables is stale */
+    sim_dice dice;
+    sim_engine engines[SIM_ENGINES];
+    sim_slot slots[SIM_SLOTS];
+    sim_link links[SIM_LINKS];
+    uint32_t nengines, nslots, nlinks;
+    sb_loop *ground; /* keeps the network while all engines are dead; raw connections begin here */
+    sb_fake_raw *raw[SIM_RAWS];
+    uint64_t budget; /* max_queued of every engine */
+    sim_weather weather;
+    bool parted;      /* a connection ended, or was lost, since the beginning */
+    bool refused;     /* memory was refused */
+    bool torture;     /* one allocation is refused, and no other */
+    bool raws;        /* raw connections spoke */
+    bool quiet;       /* the calm at the end: nobody does anything by himself */
+    int64_t baseline; /* blocks held before */
+};
+
+/* Says what broke, and how to see it again; does not return. */
+__attribute__((format(printf, 2, 3), noreturn)) void sim_fail(sim *w, const char *fmt, ...);
+/* Remembers that something happened, with two numbers. */
+void sim_note(sim *w, const char *what, uint64_t a, uint64_t b);
+
+/* world.c */
+void sim_world_create(sim *w);
+void sim_world_destroy(sim *w);
+sim_engine *sim_engine_of(const sim *w, const sim_slot *slot);
+bool sim_alive(const sim *w, const sim_slot *slot); /* has a socket that is not leaving */
+void sim_kill(sim *w, uint32_t engine);
+void sim_revive(sim *w, uint32_t engine);
+void sim_open(sim *w, sim_slot *slot);
+void sim_join(sim *w, sim_link *link);
+void sim_part(sim *w, sim_link *link);
+void sim_kick(sim *w, sim_slot *slot, sb_peer *peer);
+void sim_drain(sim *w, uint32_t engine);
+void sim_weather_change(sim *w);
+void sim_pass_time(sim *w, uint64_t ns);
+/* Steps until nobody has anything to do. */
+void sim_settle(sim *w);
+void sim_calm(sim *w); /* fair weather, no refusals, everybody takes messages */
+
+/* traffic.c */
+void sim_handler_init(sim_slot *slot);
+void sim_send(sim *w, sim_slot *slot);
+void sim_poll(sim *w, sim_slot *slot, uint32_t most);
+void sim_answer(sim *w, sim_slot *slot);
+bool sim_sends(const sim_slot *slot);
+
+/* oracle.c */
+void sim_check(sim *w);
+void sim_check_rest(sim *w); /* after a long calm */
+/* A message was taken; its peer, and what it says. */
+void sim_check_taken(sim *w, sim_slot *slot, const sb_peer *peer, const sim_stamp *stamp);
+uint8_t sim_origin_of(
+    const sim_slot *slot, uint64_t peer); /* the slot behind a peer; SIM_ANYBODY: not known */
+uint64_t sim_copies(
+    const sim_slot *slot, const void *topic, size_t len); /* peers that a publication reaches */
+
+/* acts.c */
+void sim_act(sim *w);
+
+/* run.c: a whole run, in which the allocation number `refuse` is refused (0: none); `seed` is for the
+ * messages when choices come from octets. Returns the print. */
+uint64_t sim_run(uint64_t seed, sim_dice dice, uint32_t steps, bool trace, uint64_t refuse);
+
+#endif

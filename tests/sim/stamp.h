@@ -1,0 +1,28 @@
+/* Messages that tell where they come from: every frame carries its origin, its place in the message and
+ * octets that only it has, so that what is torn, mixed up or somebody else's is seen where it arrives. */
+#ifndef SB_SIM_STAMP_H
+#define SB_SIM_STAMP_H
+
+#include "engine/msg.h"
+
+#define SIM_STAMP_SIZE 16
+#define SIM_FRAME_MAX  (70 * 1024)
+#define SIM_ANYBODY    0xff
+
+typedef struct sim_stamp {
+    uint8_t origin; /* the slot that sent it */
+    uint8_t to;     /* the slot it is meant for; SIM_ANYBODY */
+    uint16_t life;  /* which socket of that slot */
+    uint32_t seq;
+    uint8_t index, count; /* of this frame */
+} sim_stamp;
+
+/* Writes a frame of `len` octets, at least SIM_STAMP_SIZE. */
+void sim_stamp_write(uint8_t *out, size_t len, const sim_stamp *stamp);
+/* Reads a frame and looks at every octet of it; what is wrong, or NULL. */
+const char *sim_stamp_read(const sb_frame *frame, sim_stamp *out);
+/* Reads the body of a message: frames without a stamp may only be the first `skip`; returns what is wrong, or
+ * NULL. */
+const char *sim_stamp_check(const sb_msg *msg, uint32_t skip, sim_stamp *out);
+
+#endif

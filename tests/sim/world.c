@@ -1,0 +1,541 @@
+/* Engines and sockets of a world: made, killed, made again; time; weather. */
+#include "engine/socket/internal.h"
+#include "tests/sim/memory.h"
+#include "tests/sim/sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SETTLE_STEPS 200000
+#define PORT         20000
+
+/* ---- weather ---- */
+
+enum { FAIR, TRICKLE, PIECES, GUSTS, DEAF, KINDS };
+
+static uint32_t bit_of(const sim *w, const sb_loop *loop)
+{
+    for (uint32_t i = 0; i < w->nengines; i++)
+        if (w->engines[i].loop == loop)
+            return 1u << i;
+    return 0;
+}
+
+static size_t pass(sb_fake_weather *self, sb_loop *from, sb_loop *to, size_t n)
+{
+    sim *w = (sim *)((char *)self - offsetof(sim, weather));
+    if (from != NULL && from != to && (w->weather.blocked & bit_of(w, from)) != 0)
+        return 0;
+    switch (w->weather.kind) {
+    case TRICKLE:
+        return 1 + n / 64;
+    case PIECES:
+        return 1 + sim_pick(&w->dice, (uint32_t)n);
+    case GUSTS:
+        return sim_once_in(&w->dice, 3) ? 0 : 1 + sim_pick(&w->dice, (uint32_t)n);
+    default:
+        return n;
+    }
+}
+
+static sb_err meet(sb_fake_weather *self, sb_loop *from, sb_loop *to)
+{
+    sim *w = (sim *)((char *)self - offsetof(sim, weather));
+    if (from != to && (w->weather.blocked & (bit_of(w, from) | bit_of(w, to))) != 0)
+        return SB_EAGAIN;
+    if (w->weather.kind != DEAF)
+        return SB_OK;
+    static const sb_err answers[] = {SB_OK, SB_EAGAIN, SB_ECONNREFUSED, SB_ETIMEDOUT};
+    return answers[sim_pick(&w->dice, 4)];
+}
+
+void sim_weather_change(sim *w)
+{
+    static const size_t limits[] = {256 * 1024, 64, 1000, 40000};
+    w->weather.kind = sim_pick(&w->dice, KINDS);
+    w->weather.blocked = sim_once_in(&w->dice, 3) ? sim_pick(&w->dice, 1u << w->nengines) : 0;
+    size_t limit = limits[sim_pick(&w->dice, 4)];
+    for (uint32_t i = 0; i < w->nengines; i++)
+        if (w->engines[i].loop != NULL) {
+            sb_fake_limit(w->engines[i].loop, limit);
+            sb_fake_set_weather(w->engines[i].loop, &w->weather.base);
+        }
+    sim_note(w, "weather", w->weather.kind, w->weather.blocked);
+}
+
+static void clear_up(sim *w)
+{
+    w->weather.kind = FAIR;
+    w->weather.blocked = 0;
+    for (uint32_t i = 0; i < w->nengines; i++)
+        if (w->engines[i].loop != NULL) {
+            sb_fake_limit(w->engines[i].loop, 256 * 1024);
+            sb_fake_set_weather(w->engines[i].loop, &w->weather.base);
+        }
+}
+
+/* ---- sockets ---- */
+
+sim_engine *sim_engine_of(const sim *w, const sim_slot *slot)
+{
+    return (sim_engine *)&w->engines[slot->engine];
+}
+
+bool sim_alive(const sim *w, const sim_slot *slot)
+{
+    return slot->sock != NULL && !slot->leaving && !sim_engine_of(w, slot)->drain.on_drained;
+}
+
+typedef struct setting {
+    sb_opt opt;
+    int64_t value;
+} setting;
+
+static void set_options(const sim_slot *s)
+{
+    const setting settings[] = {
+        {SB_OPT_SNDHWM, s->hwm_out},
+        {SB_OPT_RCVHWM, s->hwm_in},
+        {SB_OPT_SNDHWM_BYTES, s->hwm_bytes},
+        {SB_OPT_RCVHWM_BYTES, s->hwm_bytes},
+        {SB_OPT_HEARTBEAT_IVL, s->heartbeat},
+        {SB_OPT_RECONNECT_IVL, s->reconnect},
+        {SB_OPT_IMMEDIATE, s->immediate},
+        {SB_OPT_ROUTER_MANDATORY, s->mandatory},
+        {SB_OPT_ROUTER_HANDOVER, s->handover},
+        {SB_OPT_XPUB_NODROP, s->nodrop},
+        {SB_OPT_REQ_RELAXED, s->relaxed},
+        {SB_OPT_REQ_CORRELATE, s->correlate},
+        {SB_OPT_LINGER, 200},
+    };
+    char name[8];
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+        sb_socket_set_int(
+            s->sock, settings[i].opt, settings[i].value, NULL, 0); /* what does not apply is refused */
+    int len = snprintf(name, sizeof name, "s%u", s->index);
+    if (s->named)
+        sb_socket_set_bytes(s->sock, SB_OPT_ROUTING_ID, name, (size_t)len, NULL, 0);
+}
+
+static void endpoint_of(const sim_slot *s, uint32_t how, char out[64])
+{
+    static const char *const formats[] = {"tcp://127.0.0.1:%u", "ipc://@sim-%u", "inproc://s-%u"};
+    snprintf(out, 64, formats[how], s->index + (how == 0 ? PORT : 0));
+}
+
+static bool bind_all(sim_slot *s)
+{
+    const bool wanted[] = {true, s->ipc, s->inproc};
+    char endpoint[64];
+    for (uint32_t how = 0; how < 3; how++) {
+        endpoint_of(s, how, endpoint);
+        if (wanted[how] && sb_socket_bind(s->sock, endpoint, NULL, 0) != SB_OK)
+            return false;
+    }
+    return true;
+}
+
+static void route_all(sim_slot *from, sim_slot *to)
+{
+    sb_route_row row = {.action = SB_ROUTE_TO, .to = {to->sock}, .nto = 1};
+    sb_route *route;
+    if (from->sock != NULL && sb_route_create(&row, 1, NULL, 0, &route) == SB_OK)
+        sb_socket_set_route(from->sock, route);
+}
+
+/* Both halves of a relay live in one engine; the second that is made joins them. */
+static void join_relay(sim *w, sim_slot *s)
+{
+    sim_slot *front = s->relay == SIM_RELAY_FRONT ? s : &w->slots[s->index - 1], *back = front + 1;
+    if (front->sock == NULL || back->sock == NULL)
+        return;
+    route_all(front, back);
+    if (front->type == SB_ROUTER)
+        sb_socket_set_hops(back->sock, 1);
+    if (front->type != SB_PULL)
+        route_all(back, front); /* answers, subscriptions */
+}
+
+static void subscribe_some(sim *w, sim_slot *s)
+{
+    static const char *const topics[] = {"", "a", "ab", "b"};
+    const char *topic = s->relay != SIM_RELAY_NONE ? "" : topics[sim_pick(&w->dice, 4)];
+    sb_socket_subscribe(s->sock, topic, strlen(topic));
+}
+
+void sim_open(sim *w, sim_slot *s)
+{
+    char name[16];
+    sim_engine *e = sim_engine_of(w, s);
+    if (s->sock != NULL || e->engine == NULL || e->drain.on_drained != NULL)
+        return;
+    snprintf(name, sizeof name, "slot-%u", s->index);
+    if (sb_socket_create(e->engine, s->type, name, &s->sock) != SB_OK) {
+        s->sock = NULL;
+        return;
+    }
+    s->life++;
+    s->leaving = s->stopped = s->owes = false;
+    s->next_seq = 0;
+    s->accepted = s->delivered = 0;
+    set_options(s);
+    sim_handler_init(s);
+    if (!bind_all(s)) {
+        s->leaving = true;
+        sb_socket_close(s->sock);
+        return;
+    }
+    if (s->relay != SIM_RELAY_NONE)
+        join_relay(w, s);
+    if (s->type == SB_SUB || s->type == SB_XSUB)
+        subscribe_some(w, s);
+    sim_note(w, "open", s->index, s->life);
+}
+
+/* An earlier connect to the same endpoint is still ending: two at a time would be hard to tell apart. */
+static bool still_ending(const sb_socket *sock, const char *endpoint)
+{
+    SB_LIST_EACH(n, &sock->bindings)
+    {
+        const sb__binding *b = SB_LIST_ENTRY(n, sb__binding, node);
+        if (!b->bind && strcmp(b->given, endpoint) == 0)
+            return true;
+    }
+    return false;
+}
+
+void sim_join(sim *w, sim_link *link)
+{
+    sim_slot *from = &w->slots[link->from];
+    char endpoint[64];
+    if (!sim_alive(w, from) || link->life == from->life)
+        return;
+    endpoint_of(&w->slots[link->to], link->how, endpoint);
+    if (still_ending(from->sock, endpoint))
+        return;
+    if (sb_socket_connect(from->sock, endpoint, NULL, 0) == SB_OK)
+        link->life = from->life;
+    sim_note(w, "connect", link->from, link->to);
+}
+
+void sim_part(sim *w, sim_link *link)
+{
+    sim_slot *from = &w->slots[link->from];
+    char endpoint[64];
+    if (!sim_alive(w, from) || link->life != from->life)
+        return;
+    endpoint_of(&w->slots[link->to], link->how, endpoint);
+    if (sb_socket_disconnect(from->sock, endpoint) == SB_OK)
+        link->life = 0;
+    w->parted = true;
+    sim_note(w, "disconnect", link->from, link->to);
+}
+
+/* A peer that is kicked does not connect again by itself, and over inproc nor does the one it is connected
+ * to. */
+void sim_kick(sim *w, sim_slot *s, sb_peer *peer)
+{
+    char endpoint[64];
+    if (sb_peer_address(peer)[0] == '\0' || sb_peer_kick(peer, "sim") != SB_OK)
+        return;
+    w->parted = true;
+    for (uint32_t i = 0; i < w->nlinks; i++) {
+        sim_link *l = &w->links[i];
+        endpoint_of(&w->slots[l->to], l->how, endpoint);
+        if (strcmp(endpoint, sb_peer_address(peer)) != 0)
+            continue;
+        if (l->from == s->index)
+            l->life = 0;
+        else if (l->how == 2)
+            sim_part(w, l);
+    }
+}
+
+/* ---- engines ---- */
+
+static void on_drained(sb_drain *drain, const sb_drain_report *report)
+{
+    sim_engine *e = (sim_engine *)((char *)drain - offsetof(sim_engine, drain));
+    (void)report;
+    e->drained = true;
+}
+
+void sim_drain(sim *w, uint32_t i)
+{
+    sim_engine *e = &w->engines[i];
+    if (e->engine == NULL || e->drain.on_drained != NULL)
+        return;
+    e->drain.on_drained = on_drained;
+    w->parted = true;
+    sim_note(w, "drain", i, 0);
+    if (sb_engine_drain(e->engine, sim_pick(&w->dice, 3000) * SB_NS_PER_MS, &e->drain) != SB_OK)
+        e->drained = true;
+}
+
+void sim_revive(sim *w, uint32_t i)
+{
+    sim_engine *e = &w->engines[i];
+    if (e->engine != NULL)
+        return;
+    sim_memory_refuse(1, 0);
+    *e = (sim_engine){0};
+    sb_engine_config cfg = {.max_queued = w->budget};
+    if (sb_fake_create_beside(w->ground, &e->loop) != SB_OK)
+        sim_fail(w, "no loop");
+    cfg.loop = e->loop;
+    if (sb_engine_create(&cfg, NULL, 0, &e->engine) != SB_OK)
+        sim_fail(w, "no engine");
+    e->engine->hub.random = sim_pick(&w->dice, UINT32_MAX) | 1; /* else it depends on an address */
+    sb_fake_set_weather(e->loop, &w->weather.base);
+    sim_note(w, "engine", i, 0);
+    for (uint32_t k = 0; k < w->nslots; k++)
+        if (w->slots[k].engine == i)
+            sim_open(w, &w->slots[k]);
+    for (uint32_t k = 0; k < w->nlinks; k++)
+        if (w->slots[w->links[k].from].engine == i)
+            sim_join(w, &w->links[k]);
+}
+
+static void check_closed(sim *w, uint32_t i)
+{
+    for (uint32_t k = 0; k < w->nslots; k++)
+        if (w->slots[k].engine == i && w->slots[k].sock != NULL)
+            sim_fail(w, "slot %u was not told that its socket is closed", k);
+}
+
+void sim_kill(sim *w, uint32_t i)
+{
+    sim_engine *e = &w->engines[i];
+    sb_stream *st;
+    if (e->engine == NULL)
+        return;
+    sim_note(w, "kill", i, 0);
+    w->parted = true;
+    for (size_t n = 0; (st = sb_fake_stream(e->loop, n)) != NULL; n++)
+        if (sim_once_in(&w->dice, 2))
+            sb_fake_break(st, SB_ECONNRESET);
+    sb_engine_destroy(e->engine);
+    e->engine = NULL;
+    check_closed(w, i);
+    if (sb_fake_complaint(e->loop) != NULL)
+        sim_fail(w, "engine %u: %s", i, sb_fake_complaint(e->loop));
+    sb_loop_destroy(e->loop);
+    *e = (sim_engine){0};
+}
+
+/* ---- time ---- */
+
+static void bury_drained(sim *w)
+{
+    for (uint32_t i = 0; i < w->nengines; i++)
+        if (w->engines[i].drained)
+            sim_kill(w, i);
+}
+
+void sim_settle(sim *w)
+{
+    bool busy = true;
+    for (uint32_t steps = 0; busy; steps++) {
+        busy = false;
+        if (steps == SETTLE_STEPS)
+            sim_fail(w, "never gets quiet");
+        for (uint32_t i = 0; i < w->nengines; i++) {
+            sim_engine *e = &w->engines[i];
+            if (e->engine == NULL || sb_engine_timeout(e->engine) != 0)
+                continue;
+            sb_engine_step(e->engine);
+            busy = true;
+        }
+    }
+    bury_drained(w);
+}
+
+void sim_pass_time(sim *w, uint64_t ns)
+{
+    sb_fake_advance(w->ground, ns);
+    for (uint32_t i = 0; i < w->nengines; i++)
+        if (w->engines[i].loop != NULL) {
+            sb_fake_advance(w->engines[i].loop, ns);
+            sb_engine_step(w->engines[i].engine);
+        }
+}
+
+static bool resume_peer(void *arg, sb_peer *peer)
+{
+    (void)arg;
+    while (peer->pauses > 1)
+        sb_peer_resume(peer);
+    if (peer->pauses == 1)
+        sb_peer_resume(peer); /* may free it */
+    return true;
+}
+
+void sim_calm(sim *w)
+{
+    sim_memory_refuse(1, 0);
+    clear_up(w);
+    for (uint32_t i = 0; i < SIM_RAWS; i++) {
+        sb_fake_raw_close(w->raw[i], SB_OK);
+        w->raw[i] = NULL;
+    }
+    for (uint32_t i = 0; i < w->nengines; i++)
+        sim_revive(w, i);
+    for (uint32_t i = 0; i < w->nslots; i++) {
+        sim_slot *s = &w->slots[i];
+        sim_open(w, s);
+        if (s->sock == NULL)
+            continue;
+        s->stopped = false;
+        sb_socket_each_peer(s->sock, resume_peer, NULL);
+        sb_socket_resume(s->sock);
+    }
+    for (uint32_t i = 0; i < w->nlinks; i++)
+        sim_join(w, &w->links[i]);
+}
+
+/* ---- the plan of a world ---- */
+
+static const sb_type types[] = {
+    SB_PUSH, SB_PULL, SB_DEALER, SB_ROUTER, SB_REQ, SB_REP, SB_PUB, SB_SUB, SB_XPUB, SB_XSUB, SB_PAIR};
+
+static sb_type pick_type(sim *w)
+{
+    sb_type type = types[sim_pick(&w->dice, sizeof types / sizeof types[0])];
+    if (w->nslots == 0 || sim_once_in(&w->dice, 3))
+        return type;
+    uint32_t fits = sb_type_peers(w->slots[sim_pick(&w->dice, w->nslots)].type); /* somebody to talk to */
+    for (uint32_t i = 0; i < sizeof types / sizeof types[0] && (fits & SB_TYPE_BIT(type)) == 0; i++)
+        type = types[(i + type) % (sizeof types / sizeof types[0])];
+    return type;
+}
+
+static int pick_hwm(sim *w)
+{
+    static const int hwms[] = {0, 1, 2, 3, 10, 100, 1000};
+    return hwms[sim_pick(&w->dice, 7)];
+}
+
+static sim_slot *plan_slot(sim *w, sb_type type, sim_relay relay)
+{
+    sim_slot *s = &w->slots[w->nslots];
+    sim_dice *d = &w->dice;
+    *s = (sim_slot){.world = w, .index = (uint8_t)w->nslots++, .type = type, .relay = relay};
+    s->engine = relay == SIM_RELAY_BACK ? s[-1].engine : (uint8_t)sim_pick(d, w->nengines);
+    s->hwm_out = pick_hwm(w);
+    s->hwm_in = pick_hwm(w);
+    s->hwm_bytes = sim_once_in(d, 4) ? 2000 : 0;
+    s->heartbeat = sim_once_in(d, 4) ? 300 : 0;
+    s->reconnect = sim_once_in(d, 2) ? 10 : 100;
+    s->immediate = sim_once_in(d, 4);
+    s->named = sim_once_in(d, 3) && (type == SB_DEALER || type == SB_ROUTER || type == SB_REQ);
+    s->mandatory = sim_once_in(d, 3) && relay == SIM_RELAY_NONE;
+    s->handover = sim_once_in(d, 4);
+    s->nodrop = sim_once_in(d, 3);
+    s->relaxed = sim_once_in(d, 2);
+    s->correlate = sim_once_in(d, 2);
+    s->inproc = sim_once_in(d, 2);
+    s->ipc = sim_once_in(d, 2);
+    s->polled = sim_once_in(d, 5) && relay == SIM_RELAY_NONE && type != SB_REP;
+    return s;
+}
+
+static void plan_slots(sim *w)
+{
+    static const sb_type relays[][2] = {{SB_PULL, SB_PUSH}, {SB_ROUTER, SB_DEALER}, {SB_XSUB, SB_XPUB}};
+    uint32_t want = sim_between(&w->dice, 2, SIM_SLOTS - 1);
+    while (w->nslots < want) {
+        if (!sim_once_in(&w->dice, 6)) {
+            plan_slot(w, pick_type(w), SIM_RELAY_NONE);
+            continue;
+        }
+        const sb_type *pair = relays[sim_pick(&w->dice, 3)];
+        plan_slot(w, pair[0], SIM_RELAY_FRONT);
+        plan_slot(w, pair[1], SIM_RELAY_BACK);
+    }
+}
+
+static bool may_link(const sim *w, const sim_slot *from, const sim_slot *to)
+{
+    if (from == to || (sb_type_peers(from->type) & SB_TYPE_BIT(to->type)) == 0)
+        return false;
+    if (from->relay != SIM_RELAY_NONE && to->relay != SIM_RELAY_NONE)
+        return false; /* rings of relays never get quiet */
+    for (uint32_t i = 0; i < w->nlinks; i++) {
+        const sim_link *l = &w->links[i];
+        bool pair = from->type == SB_PAIR && (l->from == from->index || l->to == from->index ||
+                                                 l->from == to->index || l->to == to->index);
+        bool same =
+            (l->from == from->index && l->to == to->index) || (l->from == to->index && l->to == from->index);
+        if (pair || same)
+            return false;
+    }
+    return true;
+}
+
+static void plan_link(sim *w)
+{
+    sim_slot *from = &w->slots[sim_pick(&w->dice, w->nslots)], *to = &w->slots[sim_pick(&w->dice, w->nslots)];
+    uint32_t how = sim_pick(&w->dice, 3);
+    if (!may_link(w, from, to) || w->nlinks == SIM_LINKS)
+        return;
+    if ((how == 1 && !to->ipc) || (how == 2 && (!to->inproc || from->engine != to->engine)))
+        how = 0;
+    w->links[w->nlinks++] = (sim_link){.from = from->index, .to = to->index, .how = (uint8_t)how};
+    from->fed |= to->relay != SIM_RELAY_NONE;
+    to->fed |= from->relay != SIM_RELAY_NONE;
+    from->delimits |= from->type == SB_DEALER && to->type == SB_REP;
+    to->delimits |= to->type == SB_DEALER && from->type == SB_REP;
+}
+
+static uint32_t links_of(const sim *w, uint32_t slot)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < w->nlinks; i++)
+        n += w->links[i].from == slot || w->links[i].to == slot;
+    return n;
+}
+
+static bool dead_end(const sim *w, uint32_t slot)
+{
+    const sim_slot *s = &w->slots[slot];
+    return s->relay != SIM_RELAY_NONE && links_of(w, s->relay == SIM_RELAY_FRONT ? slot + 1 : slot - 1) == 0;
+}
+
+/* A relay with nobody on its other side waits for ever, and its peers with it. */
+static void drop_dead_ends(sim *w)
+{
+    uint32_t i = 0;
+    while (i < w->nlinks)
+        if (dead_end(w, w->links[i].from) || dead_end(w, w->links[i].to)) {
+            w->links[i] = w->links[--w->nlinks];
+            i = 0;
+        } else {
+            i++;
+        }
+}
+
+void sim_world_create(sim *w)
+{
+    static const uint64_t budgets[] = {0, 0, 3000, 100000};
+    w->baseline = sim_memory_blocks();
+    w->weather.base = (sb_fake_weather){.pass = pass, .meet = meet};
+    if (sb_fake_create(&w->ground) != SB_OK)
+        sim_fail(w, "no ground");
+    w->nengines = sim_between(&w->dice, 1, SIM_ENGINES);
+    w->budget = budgets[sim_pick(&w->dice, 4)];
+    plan_slots(w);
+    for (uint32_t i = 0; i < 40; i++)
+        plan_link(w);
+    drop_dead_ends(w);
+    for (uint32_t i = 0; i < w->nengines; i++)
+        sim_revive(w, i);
+}
+
+void sim_world_destroy(sim *w)
+{
+    for (uint32_t i = 0; i < w->nengines; i++)
+        sim_kill(w, i);
+    sb_loop_destroy(w->ground);
+    if (sim_memory_blocks() != w->baseline)
+        sim_fail(w, "%lld blocks are held at the end", (long long)(sim_memory_blocks() - w->baseline));
+}
