@@ -157,7 +157,7 @@ class Nginx:
         lines += ["daemon %s;" % ("on" if o["daemon"] else "off"), "error_log %s info;" % self.log_path, "pid %s;" % self.path("nginx.pid")]
         if "LD_PRELOAD" in self.env:  # a new binary gets only what is named
             lines += ["env LD_PRELOAD;", "env ASAN_OPTIONS;"]
-        lines += ["worker_processes %d;" % o["workers"]]
+        lines += ["worker_processes %s;" % o["workers"]]
         if not o["master"]:
             lines += ["master_process off;"]
         lines += [o["main"], "events { worker_connections 512; %s }" % o["events"]]

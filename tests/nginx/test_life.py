@@ -302,6 +302,34 @@ sb.every(3600, function(exiting) if exiting then sb.log.notice("took no more aft
         server.wait_log(r"\[warn\].*signalbox: max_peers 5000 .*worker_rlimit_nofile")
         server.quit()
 
+    def test_it_takes_as_many_workers_as_nginx_likes(self):
+        port = harness.free_port()
+        server = self.nginx("script a.lua port=%d;" % port, {"a.lua": ECHO % ""}, workers="auto")
+        server.start()
+        harness.wait_for(lambda: len(server.workers()) == len(os.sched_getaffinity(0)), "a worker per processor")
+        self.assertEqual(self.request(port, b"x"), b"x")
+        self.assertEqual(server.log().count("signalbox: ready"), 1)
+        server.quit()
+
+    def test_workers_need_no_privileges(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root's nginx drops privileges")
+        for backend in harness.backends():
+            with self.subTest(backend=backend):
+                port = harness.free_port()
+                server = self.nginx("backend %s; zone z 64k; script a.lua port=%d;" % (backend, port), {"a.lua": ECHO % ""},
+                                    main="user nobody nogroup;")
+                server.start()
+                with open("/proc/%d/status" % server.owner()) as f:
+                    status = f.read()
+                self.assertEqual(set(re.search(r"Uid:(.*)", status).group(1).split()), {"65534"})
+                self.assertEqual(int(re.search(r"CapEff:\s*(\w+)", status).group(1), 16), 0)
+                self.assertEqual(self.request(port, b"x"), b"x")
+                old, _ = server.reload()
+                server.wait_gone(old)
+                self.assertEqual(self.request(port, b"x"), b"x")
+                server.quit()
+
     def test_it_lives_beside_http(self):
         port, web = harness.free_port(), harness.free_port()
         server = self.nginx("script a.lua port=%d;" % port, {"a.lua": ECHO % ""}, workers=2,
