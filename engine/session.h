@@ -87,15 +87,17 @@ typedef struct sb_session_config {
     sb_security security;   /* mechanisms, keys, passwords; all zero: NULL */
     uint64_t handshake_ivl; /* whole handshake, whatever trickles in (HANDSHAKE_IVL) */
     uint64_t heartbeat_ivl;
-    uint64_t heartbeat_timeout;  /* 0 = heartbeat_ivl, as libzmq */
-    uint64_t heartbeat_ttl;      /* advertised with PING, rounded down to 0.1 s, at most 65.5 s */
-    int64_t max_frame;           /* MAXMSGSIZE: octets per frame, -1 = no limit */
-    uint32_t max_frames;         /* frames per message, 0 = 8192 */
-    uint64_t max_message;        /* octets per message over all frames, 0 = no limit */
-    uint32_t max_handshake;      /* octets per handshake command, 0 = 8192 */
-    uint32_t max_topic;          /* octets per subscription, 0 = 65536 */
-    bool strict;                 /* reject reserved flag bits and COMMAND|MORE; default of the engine: true */
-    uint8_t oldest;              /* ZMTP version accepted: 1, 2 or 3; 0 = 2. With security only 3 is */
+    uint64_t heartbeat_timeout; /* 0 = heartbeat_ivl, as libzmq */
+    uint64_t heartbeat_ttl;     /* advertised with PING, rounded down to 0.1 s, at most 65.5 s */
+    int64_t max_frame;          /* MAXMSGSIZE: octets per frame, -1 = no limit */
+    uint32_t max_frames;        /* frames per message, 0 = 8192 */
+    uint64_t max_message;       /* octets per message over all frames, 0 = no limit */
+    uint32_t max_handshake;     /* octets per handshake command, 0 = 8192 */
+    uint32_t max_topic;         /* octets per subscription, 0 = 65536 */
+    bool strict;                /* reject reserved flag bits and COMMAND|MORE; default of the engine: true */
+    uint8_t oldest;             /* ZMTP version accepted: 1, 2 or 3; 0 = 2. With security only 3 is */
+    const char *resource;       /* the service behind the port that is wanted (RFC 37), NULL: none */
+    bool chooses; /* accepted, NULL only: on_resource says what it will be before it says so itself */
     const sb_property *metadata; /* extra READY properties (X-...) */
     uint32_t nmetadata;
     const char *user_id; /* of the peer, when it is known before it speaks (a certificate); may be NULL */
@@ -142,6 +144,9 @@ typedef struct sb_session_events {
      * Anything else refuses for now (status 300). NULL slot: nobody is let in who would have to be asked
      * about. */
     sb_err (*on_auth)(sb_session *s, const sb_credentials *credentials, const sb_peer_info *info);
+    /* With `chooses`: the resource that the peer wants, len 0: none. The owner calls sb_session_become.
+     * Anything but SB_OK refuses the peer with an ERROR. */
+    sb_err (*on_resource)(sb_session *s, const uint8_t *name, size_t len);
     /* The PONG of a mark came back (sb_session_mark); may be NULL when none is ever put. */
     void (*on_mark)(sb_session *s, uint64_t number);
 } sb_session_events;
@@ -179,6 +184,10 @@ void sb_session_destroy(sb_session *s);
  * messages of one frame without wire form. Of other types: nothing. The first feed does it where nobody did.
  */
 sb_err sb_session_start(sb_session *s, uint64_t now);
+
+/* From inside on_resource: type, properties, limits and heartbeats are those of cfg from now on. SB_EINVAL,
+ * SB_ENOMEM. */
+sb_err sb_session_become(sb_session *s, const sb_session_config *cfg);
 
 void *sb_session_data(const sb_session *s);
 sb_session_state sb_session_get_state(const sb_session *s);

@@ -232,6 +232,10 @@ static int peer_stats(lua_State *L)
     sb_stats st;
     sb_peer_stats(peer, &st);
     sb__push_stats(L, &st);
+    if (sb_peer_rtt(peer) != 0) {
+        lua_pushnumber(L, (lua_Number)sb_peer_rtt(peer) / 1e9);
+        lua_setfield(L, -2, "rtt");
+    }
     return 1;
 }
 

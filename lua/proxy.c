@@ -15,7 +15,8 @@ struct sb__lproxy {
     sb__lsock *front, *back, *capture; /* NULL when closed */
     bool paused;
     uint32_t refs; /* both sides, the capture and the object */
-    flow in_front, in_back;
+    flow in_front, in_back, captured;
+    uint64_t missed; /* what did not fit into the capture */
 };
 
 typedef struct proxy_object {
@@ -31,6 +32,17 @@ static void proxy_unref(sb__lproxy *p)
 
 /* ---- messages ---- */
 
+/* Never waits: what does not fit is not captured. */
+static void capture(sb__lproxy *p, sb_msg *msg)
+{
+    if (sb_socket_send(p->capture->sock, msg) != SB_OK) {
+        p->missed++;
+        return;
+    }
+    p->captured.msgs++;
+    p->captured.bytes += sb_msg_size(msg);
+}
+
 sb_err sb__proxy_msg(sb__lsock *ls, sb_peer *peer, sb_msg *msg)
 {
     sb__lproxy *p = ls->proxy;
@@ -41,7 +53,7 @@ sb_err sb__proxy_msg(sb__lsock *ls, sb_peer *peer, sb_msg *msg)
     in->msgs++;
     in->bytes += sb_msg_size(msg);
     if (p->capture != NULL)
-        sb_socket_send(p->capture->sock, msg); /* never waits: what does not fit is not captured */
+        capture(p, msg);
     if (to != NULL)
         return sb_socket_forward(to->sock, peer, msg);
     sb_engine_dead_letter(
@@ -184,9 +196,12 @@ static void push_flow(lua_State *L, const char *key, const flow *f)
 static int proxy_statistics(lua_State *L)
 {
     const sb__lproxy *p = check_proxy(L);
-    lua_createtable(L, 0, 3);
+    lua_createtable(L, 0, 5);
     push_flow(L, "front", &p->in_front);
     push_flow(L, "back", &p->in_back);
+    push_flow(L, "captured", &p->captured);
+    lua_pushinteger(L, (lua_Integer)p->missed);
+    lua_setfield(L, -2, "missed");
     lua_pushboolean(L, p->paused);
     lua_setfield(L, -2, "paused");
     return 1;

@@ -34,7 +34,7 @@ local sb = {}
 ---Options of the constructors' table; names and defaults are libzmq's.
 ---@class sb.SocketOptions
 ---@field name? string unique in the engine; used in logs and metrics
----@field bind? string|string[] endpoints: "tcp://*:5555", "ipc:///run/x", "inproc://name", "ws://*:80/path"
+---@field bind? string|string[] endpoints: "tcp://*:5555", "tcp://*:5555/service", "ipc:///run/x", "inproc://name", "ws://*:80/path"
 ---@field connect? string|string[]
 ---@field join? string|string[] DISH: groups
 ---@field hops? integer ROUTERs before this socket whose ids stand before the body; set by route and pipe
@@ -355,7 +355,8 @@ local Proxy = {}
 ---Messages wait (back-pressure to the peers) until resume.
 function Proxy:pause() end
 function Proxy:resume() end
----@return { front: { msgs: integer, bytes: integer }, back: { msgs: integer, bytes: integer }, paused: boolean }
+---Whole messages that came in at each side and that the capture got, and how many it missed because it was full.
+---@return { front: { msgs: integer, bytes: integer }, back: { msgs: integer, bytes: integer }, captured: { msgs: integer, bytes: integer }, missed: integer, paused: boolean }
 function Proxy:statistics() end
 ---Takes the proxy off; the sockets stay.
 function Proxy:stop() end
@@ -437,6 +438,7 @@ function Peer:stats() end
 ---@field bytes_out integer
 ---@field peers integer
 ---@field subscriptions integer
+---@field rtt number? peers only: seconds of the last heartbeat round trip
 ---@field retained_msgs integer
 ---@field retained_bytes integer
 ---@field queued_in_msgs integer

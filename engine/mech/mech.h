@@ -18,6 +18,7 @@ typedef struct sb__mech sb__mech;
 typedef struct sb__mech_config {
     const uint8_t *metadata; /* our properties, encoded (engine/wire/metadata.h) */
     size_t metadata_len;
+    bool late; /* NULL: says READY only when the peer has, with the properties there are then */
     sb_security security;
 } sb__mech_config;
 

@@ -1,5 +1,5 @@
 /* NULL (RFC 37 "The NULL Security Mechanism"): both sides send READY at once, except that a side which asks
- * about its peers waits with its own until the answer. Place: behind engine/mech/mech.h. */
+ * about its peers, or becomes what they want, waits with its own. Place: behind engine/mech/mech.h. */
 #include "engine/mech/null.h"
 #include "engine/wire/command.h"
 
@@ -9,9 +9,14 @@ static void put_ready(sb__mech *m, sb__bytes *out)
     sb__bytes_put(out, m->cfg->metadata, m->cfg->metadata_len);
 }
 
+static bool waits(const sb__mech *m)
+{
+    return m->cfg->security.ask || m->cfg->late;
+}
+
 static sb__mech_step null_start(sb__mech *m, sb__bytes *out)
 {
-    if (!m->cfg->security.ask)
+    if (!waits(m))
         put_ready(m, out);
     return SB__MECH_ON;
 }
@@ -27,7 +32,7 @@ static sb__mech_step null_command(sb__mech *m, const uint8_t *body, size_t len, 
     if (id != SB__COMMAND_READY)
         return SB__MECH_UNEXPECTED;
     m->peer_metadata = data;
-    if (!m->cfg->security.ask)
+    if (!waits(m))
         return SB__MECH_DONE;
     m->has_metadata = true;
     m->credentials = (sb_credentials){.mechanism = SB_MECHANISM_NULL, .username = "", .password = ""};

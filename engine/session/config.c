@@ -29,6 +29,8 @@ static sb_err read_metadata(sb_session *s, const sb_session_config *cfg)
     sb__metadata_put(&s->metadata, "Socket-Type", type, (uint32_t)strlen(type));
     if (announces_identity(cfg->type))
         sb__metadata_put(&s->metadata, "Identity", cfg->identity, cfg->identity_len);
+    if (cfg->resource != NULL)
+        sb__metadata_put(&s->metadata, "Resource", cfg->resource, (uint32_t)strlen(cfg->resource));
     for (uint32_t i = 0; i < cfg->nmetadata; i++)
         if (put_extra(s, &cfg->metadata[i]) != SB_OK)
             return SB_EINVAL;
@@ -98,7 +100,14 @@ sb_err sb__config_read(sb_session *s, const sb_session_config *cfg)
     sb_err err = read_security(s, &cfg->security);
 
     if (err == SB_OK)
-        err = read_metadata(s, cfg);
+        err = sb__config_metadata(s, cfg);
+    return err;
+}
+
+sb_err sb__config_metadata(sb_session *s, const sb_session_config *cfg)
+{
+    sb__bytes_finish(&s->metadata);
+    sb_err err = read_metadata(s, cfg);
     s->mech_cfg.metadata = sb__bytes_data(&s->metadata);
     s->mech_cfg.metadata_len = sb__bytes_len(&s->metadata);
     return err;

@@ -23,13 +23,17 @@ sb_err sb__handshake_ready(sb_session *s, uint64_t now)
 }
 
 /* What it says of itself is checked before anybody is asked about it. */
-static sb_err ask(sb_session *s)
+static sb_err take_step(sb_session *s, sb__mech_step step, uint64_t now);
+
+static sb_err ask(sb_session *s, uint64_t now)
 {
     const sb_credentials *c = &s->mech.credentials;
     sb_err err = s->mech.has_metadata ? sb__peer_read(s, s->mech.peer_metadata) : SB_OK;
 
     if (err != SB_OK)
         return err;
+    if (!s->mech_cfg.security.ask) /* it only had to be known first */
+        return take_step(s, s->mech.impl->accept(&s->mech, &s->out), now);
     if (c->key != NULL)
         sb_z85_encode(c->key, SB_CURVE_KEY, s->peer_key);
     s->asking = true;
@@ -71,7 +75,7 @@ static sb_err take_step(sb_session *s, sb__mech_step step, uint64_t now)
     case SB__MECH_ON:
         return SB_OK;
     case SB__MECH_ASK:
-        return ask(s);
+        return ask(s, now);
     case SB__MECH_DONE:
         return done(s, now);
     default:

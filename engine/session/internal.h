@@ -44,6 +44,7 @@ struct sb_session {
     sb_session_state state;
     bool publisher; /* PUB, XPUB: 0x00 and 0x01 are subscriptions */
     bool strict;
+    bool chooses;       /* on_resource says what it becomes */
     bool raw;           /* STREAM: no handshake, no frames */
     bool secure;        /* READY, and frames are boxes */
     uint32_t max_plain; /* frames of a message on the shortest way */
@@ -115,6 +116,7 @@ sb_err sb__handshake_answer(sb_session *s, const sb_session_verdict *verdict, ui
 
 /* config.c: our READY properties and secrets out of the configuration. SB_EINVAL, SB_ENOMEM. */
 sb_err sb__config_read(sb_session *s, const sb_session_config *cfg);
+sb_err sb__config_metadata(sb_session *s, const sb_session_config *cfg); /* our properties alone, anew */
 /* They are not needed any more. */
 void sb__config_forget(sb_session *s);
 

@@ -160,12 +160,28 @@ sb_err sb__peer_identity(sb_session *s, const uint8_t *id, uint32_t len)
     return SB_OK;
 }
 
+/* Which service the peer wants decides what we are. */
+static sb_err choose(sb_session *s)
+{
+    bool twice = false;
+    const sb_property *p = find(s, "Resource", &twice);
+    sb_err err =
+        s->events->on_resource(s, p != NULL ? p->value : (const uint8_t *)"", p != NULL ? p->value_len : 0);
+
+    if (err == SB_OK)
+        return SB_OK;
+    return sb__session_refuse(
+        s, err, SB_CAUSE_REFUSED, "%s", err == SB_ENOENT ? "no such resource" : sb_strerror(err));
+}
+
 sb_err sb__peer_read(sb_session *s, sb__cursor data)
 {
     const sb_property *type, *identity;
     bool twice = false;
     sb_err err = store(s, data);
 
+    if (err == SB_OK && s->chooses)
+        err = choose(s);
     if (err != SB_OK)
         return err;
     type = find(s, "Socket-Type", &twice);

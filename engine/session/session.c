@@ -35,14 +35,32 @@ static void set_limits(sb_session *s, const sb_session_config *cfg)
     s->max_topic = cfg->max_topic > 0 ? cfg->max_topic : 65536;
 }
 
+static void take_type(sb_session *s, const sb_session_config *cfg)
+{
+    s->type = cfg->type;
+    s->publisher = cfg->type == SB_PUB || cfg->type == SB_XPUB;
+    s->strict = cfg->strict;
+}
+
+sb_err sb_session_become(sb_session *s, const sb_session_config *cfg)
+{
+    if (cfg->type == SB_STREAM)
+        return SB_EINVAL;
+    take_type(s, cfg);
+    s->ttl = ttl_of(cfg->heartbeat_ttl);
+    set_limits(s, cfg);
+    sb__heartbeat_init(&s->beat, cfg->heartbeat_ivl, cfg->heartbeat_timeout);
+    return sb__config_metadata(s, cfg);
+}
+
 static sb_err init(sb_session *s, const sb_session_config *cfg, uint64_t now)
 {
     sb_err err;
 
-    s->type = cfg->type;
+    take_type(s, cfg);
     s->raw = cfg->type == SB_STREAM;
-    s->publisher = cfg->type == SB_PUB || cfg->type == SB_XPUB;
-    s->strict = cfg->strict;
+    s->chooses = cfg->chooses;
+    s->mech_cfg.late = cfg->chooses;
     s->oldest = cfg->oldest > 0 ? cfg->oldest : 2;
     s->ttl = ttl_of(cfg->heartbeat_ttl);
     s->handshake_end = later(now, cfg->handshake_ivl);

@@ -178,7 +178,7 @@ void sb_engine_each_bind(
         SB_LIST_EACH(m, &sock->bindings)
         {
             const sb__binding *b = SB_LIST_ENTRY(m, sb__binding, node);
-            if (b->bind && !b->closing && !fn(arg, sock, b->given))
+            if (b->bind && !b->closing && !b->shares && !fn(arg, sock, b->given))
                 return;
         }
     }

@@ -152,6 +152,7 @@ static void take_over(dialer *d, sb_stream *st)
 {
     sb_session_config cfg;
     sb__session_config(d->base.socket, false, &cfg);
+    cfg.resource = d->base.endpoint.resource[0] != '\0' ? d->base.endpoint.resource : NULL;
     if (sb__layers_wrap(d->base.layers, hub_of(d), &cfg, &st) != SB_OK ||
         sb__conn_create(hub_of(d), st, &cfg, d->peer, &dialer_conns, d, &d->conn) != SB_OK) {
         d->conn = NULL;

@@ -68,6 +68,7 @@ struct sb__binding {
     char *resolved; /* as it really is; NULL: not known (yet), or no memory for it */
     sb__layers *layers;
     bool bind;
+    bool shares; /* listens by the socket of another binding: several services behind one port */
     bool closing;
     bool leaving; /* unbind or disconnect was asked; done at the turn's end */
 };
@@ -243,6 +244,10 @@ sb_err sb__subscribe_ask(sb_peer *peer, const uint8_t *topic, size_t len, bool s
 void sb__subscription_confirmed(sb_peer *peer, const uint8_t *topic, size_t len);
 void sb__subscriptions_forget(sb_peer *peer);
 void sb__subscriptions_finish(sb_socket *sock);
+
+/* host.c: the pattern's host, with sock as pat->socket */
+extern const sb__pattern_host sb__socket_as_host;
+void sb__host_init(sb_socket *sock);
 
 /* overload.c: on_full, message_ttl and conflate_key, where they are the socket's business */
 void sb__overload_init(sb_socket *sock);

@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+static const sb__binding_impl listener_impl;
+
 typedef struct listener {
     sb__binding base;
     sb_listener *ln; /* NULL once closed */
@@ -17,6 +19,10 @@ typedef struct listener {
     bool adopted;   /* never listened: there is one connection, and the binding ends with it */
     sb_list conns;
     uint32_t open; /* connections whose stream is not closed yet */
+    /* Several services behind one port: one of them has the listening socket. */
+    struct listener *port; /* who has it: itself, or the one it shares with */
+    sb_list sharers;       /* those that share ours */
+    sb_list_node sharer;
 } listener;
 
 static void free_if_done(listener *l)
@@ -71,11 +77,116 @@ static void conn_closed(sb__conn *conn)
     free_if_done(l);
 }
 
+/* ---- several services behind one port (RFC 37 "The Resource Property") ---- */
+
+static bool has_resource(const listener *l, const uint8_t *name, size_t len)
+{
+    const char *own = l->base.endpoint.resource;
+    return l->accepting && strlen(own) == len && (len == 0 || memcmp(own, name, len) == 0);
+}
+
+static listener *find_service(listener *port, const uint8_t *name, size_t len)
+{
+    if (has_resource(port, name, len))
+        return port;
+    SB_LIST_EACH(n, &port->sharers)
+    {
+        listener *l = SB_LIST_ENTRY(n, listener, sharer);
+        if (has_resource(l, name, len))
+            return l;
+    }
+    return NULL;
+}
+
+static bool has_services(const listener *port)
+{
+    return port->base.endpoint.resource[0] != '\0' || !sb_list_empty(&port->sharers);
+}
+
+static void move_conn(sb__conn *conn, listener *from, listener *to)
+{
+    sb_list_remove(&conn->node);
+    sb__gate_leave(from->base.socket, conn);
+    conn->counted = false;
+    from->open--;
+    conn->owner_data = to;
+    to->open++;
+    sb_list_push_back(&to->conns, &conn->node);
+    sb__gate_enter(to->base.socket, conn);
+}
+
+static sb_err conn_resource(sb__conn *conn, const uint8_t *name, size_t len)
+{
+    listener *l = conn->owner_data, *to = find_service(l->port, name, len);
+    sb_session_config cfg;
+    if (to == NULL)
+        return SB_ENOENT;
+    if (to != l && sb__gate_check(to->base.socket, conn->address != NULL ? conn->address : "") != NULL)
+        return SB_EREFUSED;
+    if (to != l)
+        move_conn(conn, l, to);
+    sb__session_config(to->base.socket, true, &cfg);
+    return sb_session_become(conn->session, &cfg);
+}
+
+/* Who listens on this address already. */
+static listener *find_port(sb_engine *engine, const sb_addr *addr)
+{
+    sb_addr own;
+    SB_LIST_EACH(n, &engine->sockets)
+    {
+        SB_LIST_EACH(m, &SB_LIST_ENTRY(n, sb_socket, node)->bindings)
+        {
+            listener *l = (listener *)SB_LIST_ENTRY(m, sb__binding, node);
+            if (l->base.impl == &listener_impl && l->base.endpoint.kind == SB__ENDPOINT_TCP && l->accepting &&
+                l->ln != NULL && sb_listener_addr(l->ln, &own) == SB_OK && own.len == addr->len &&
+                memcmp(&own.ss, &addr->ss, own.len) == 0)
+                return l;
+        }
+    }
+    return NULL;
+}
+
+/* SB_ENOENT: there is nobody to share with. */
+static sb_err share_port(listener *l, const sb_addr *addr)
+{
+    const char *own = l->base.endpoint.resource;
+    bool tcp = l->base.endpoint.kind == SB__ENDPOINT_TCP;
+    listener *port = tcp ? find_port(l->base.socket->engine, addr) : NULL;
+    if (port == NULL || (own[0] == '\0' && !has_services(port)))
+        return SB_ENOENT;
+    if (find_service(port, (const uint8_t *)own, strlen(own)) != NULL)
+        return SB_EADDRINUSE;
+    l->port = port;
+    l->base.shares = true;
+    sb_list_push_back(&port->sharers, &l->sharer);
+    return SB_OK;
+}
+
+/* The listening socket stays for those that share it. */
+static void hand_over(listener *l)
+{
+    listener *next = SB_LIST_ENTRY(sb_list_pop(&l->sharers), listener, sharer);
+    next->ln = l->ln;
+    next->ln->data = next;
+    next->made_path = l->made_path;
+    next->base.shares = false;
+    next->port = next;
+    l->ln = NULL;
+    l->made_path = false;
+    sb_list_splice(&next->sharers, &l->sharers);
+    SB_LIST_EACH(n, &next->sharers)
+    {
+        SB_LIST_ENTRY(n, listener, sharer)->port = next;
+    }
+}
+
 static const sb__conn_owner listener_conns = {
     .ready = conn_ready,
     .message = sb__deliver,
     .subscribe = sb__subscribe_ask,
     .auth = sb__auth_ask,
+    .resource = conn_resource,
     .confirmed = sb__subscription_confirmed,
     .drained = sb__conn_all_sent,
     .gone = conn_gone,
@@ -125,6 +236,9 @@ static sb_err take(listener *l, sb_stream **st, bool accepted, char *address, co
     sb__conn *conn;
     sb__session_config(sock, accepted, &cfg);
     cfg.user_id = user_id;
+    cfg.chooses = has_services(l);
+    if (cfg.chooses)
+        cfg.oldest = 3; /* older ones cannot say what they want */
     sb_err err = sb__layers_wrap(l->base.layers, hub, &cfg, st);
     if (err == SB_OK)
         err = sb__conn_create(hub, *st, &cfg, NULL, &listener_conns, l, &conn);
@@ -227,8 +341,11 @@ static void note_address(listener *l)
     sb_addr addr;
     char text[512] = "";
     sb_socket *sock = l->base.socket;
-    if (sb_listener_addr(l->ln, &addr) == SB_OK)
+    if (sb_listener_addr(l->port->ln, &addr) == SB_OK)
         sb__endpoint_resolved(&l->base.endpoint, &addr, text, sizeof text);
+    size_t len = strlen(text);
+    if (len > 0 && l->base.endpoint.resource[0] != '\0')
+        snprintf(text + len, sizeof text - len, "/%s", l->base.endpoint.resource);
     l->base.resolved = strdup(text[0] != '\0' ? text : l->base.given);
     free(sock->last_endpoint);
     sock->last_endpoint = strdup(sb__binding_where(&l->base));
@@ -245,10 +362,13 @@ static void close_path(listener *l)
 static void quiesce(sb__binding *b)
 {
     listener *l = (listener *)b;
-    if (l->accepting) {
+    if (l->accepting && l->ln != NULL && !sb_list_empty(&l->sharers)) {
+        hand_over(l);
+    } else if (l->accepting && l->ln != NULL) {
         close_path(l);
         sb_listener_close(l->ln);
     }
+    sb_list_remove(&l->sharer);
     l->accepting = false;
     SB_LIST_EACH_SAFE(n, after, &l->conns)
     {
@@ -280,6 +400,24 @@ static sb_err fail(listener *l, sb_err code, const char *why, char *err, size_t 
     return code;
 }
 
+static void init_lists(listener *l)
+{
+    sb_list_init(&l->conns);
+    sb_list_init(&l->sharers);
+    sb_list_node_init(&l->sharer);
+    l->port = l;
+}
+
+/* Who the peer wants is known before it is let in by NULL alone. */
+static sb_err check_resource(const sb_socket *sock, const sb__endpoint *ep)
+{
+    sb_session_config cfg;
+    if (ep->resource[0] == '\0')
+        return SB_OK;
+    sb__session_config(sock, true, &cfg);
+    return (cfg.security.mechanisms & ~SB_MECHANISM_BIT(SB_MECHANISM_NULL)) == 0 ? SB_OK : SB_EMECHANISM;
+}
+
 sb_err sb__listener_create(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap)
 {
     sb_addr addr;
@@ -291,15 +429,19 @@ sb_err sb__listener_create(sb_socket *sock, const sb__endpoint *ep, const char *
         free(l);
         return SB_ENOMEM;
     }
-    sb_list_init(&l->conns);
+    init_lists(l);
     sb_err code = sb__layers_create(sock, ep, true, why, sizeof why, &l->base.layers);
+    if (code == SB_OK)
+        code = check_resource(sock, &l->base.endpoint);
     if (code == SB_OK)
         code = local_address(sock, &l->base.endpoint, &addr);
     if (code == SB_OK)
+        code = share_port(l, &addr);
+    if (code == SB_ENOENT)
         code = listen_on(l, &addr);
     if (code != SB_OK)
         return fail(l, code, why[0] != '\0' ? why : sb_strerror(code), err, cap);
-    sock->engine->hub.handles++;
+    sock->engine->hub.handles += !l->base.shares;
     l->accepting = true;
     note_address(l);
     sb__event_conn(sock, SB_EVENT_LISTENING, &l->base, NULL, SB_OK, "");
@@ -329,7 +471,7 @@ static listener *create_adopter(sb_socket *sock, const char *endpoint)
         return NULL;
     }
     l->base.resolved = strdup(endpoint);
-    sb_list_init(&l->conns);
+    init_lists(l);
     return l;
 }
 
@@ -364,7 +506,7 @@ sb_err sb__listener_adopt(sb_socket *sock, const sb__endpoint *ep, const char *g
         sb__stream_refuse(&sock->engine->hub, st);
         return SB_ENOMEM;
     }
-    sb_list_init(&l->conns);
+    init_lists(l);
     l->adopted = true;
     const char *refused = sb__gate_check(sock, given);
     sb_err code = refused != NULL ? SB_EREFUSED

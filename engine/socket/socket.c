@@ -9,90 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- what the pattern tells ---- */
-
-static void host_writable(sb_pattern *pat)
-{
-    sb_socket *sock = pat->socket;
-    if (!sock->want_writable)
-        return;
-    sock->want_writable = false;
-    sock->writable = true;
-    sb__pump(sock);
-}
-
-static void host_readable(sb_pattern *pat)
-{
-    sb_socket *sock = pat->socket;
-    sock->pattern_waits = false;
-    sb__pump(sock);
-}
-
-static void host_event(sb_pattern *pat, sb_peer *from, const uint8_t *data, size_t len)
-{
-    sb__deliver_event(pat->socket, from, data, len);
-}
-
-static void host_dropped(sb_pattern *pat, sb_peer *peer, sb_drop why)
-{
-    if (peer != NULL)
-        sb__peer_drop(peer, why, 1);
-    else
-        sb_socket_count_drop(pat->socket, why);
-}
-
-static void on_alarm(sb_timer *timer)
-{
-    sb_socket *sock = SB_LIST_ENTRY(timer, sb_socket, alarm);
-    if (!sock->closing)
-        sock->pattern->impl->alarm(sock->pattern, sb_engine_now(sock->engine));
-}
-
-static void host_set_alarm(sb_pattern *pat, uint64_t at)
-{
-    sb_socket *sock = pat->socket;
-    if (at == UINT64_MAX)
-        sb_timer_stop(sock->engine->loop, &sock->alarm);
-    else
-        sb_timer_start(sock->engine->loop, &sock->alarm, at);
-}
-
-static bool host_ask(sb_pattern *pat, sb_peer *peer, const sb_filter *filter, const sb_msg *msg)
-{
-    sb_socket *sock = pat->socket;
-    return sock->handler != NULL && sock->handler->on_filter != NULL &&
-           sock->handler->on_filter(sock->handler, sock, peer, filter, msg);
-}
-
-static void host_filter_gone(sb_pattern *pat, const sb_filter *filter)
-{
-    sb_socket *sock = pat->socket;
-    if (sock->handler != NULL && sock->handler->on_filter_gone != NULL)
-        sock->handler->on_filter_gone(sock->handler, sock, filter);
-}
-
-static void host_congestion(sb_pattern *pat, sb_peer *peer)
-{
-    sb__overload_changed(pat->socket, peer);
-}
-
-static uint64_t host_stamp(sb_pattern *pat)
-{
-    return sb__overload_stamp(pat->socket);
-}
-
-static const sb__pattern_host pattern_host = {
-    .writable = host_writable,
-    .readable = host_readable,
-    .event = host_event,
-    .dropped = host_dropped,
-    .set_alarm = host_set_alarm,
-    .ask = host_ask,
-    .filter_gone = host_filter_gone,
-    .congestion = host_congestion,
-    .stamp = host_stamp,
-};
-
 /* ---- the end of a socket ---- */
 
 static bool targeted(const sb_socket *by, const sb_socket *sock)
@@ -274,7 +190,7 @@ static void init_lists(sb_socket *sock)
     sb_list_node_init(&sock->node);
     sb__task_init(&sock->finish, finish_run);
     sb_timer_init(&sock->linger, on_linger);
-    sb_timer_init(&sock->alarm, on_alarm);
+    sb__host_init(sock);
     sb__deliver_init(sock);
     sb__overload_init(sock);
 }
@@ -294,7 +210,7 @@ sb_err sb_socket_create(sb_engine *engine, sb_type type, const char *name, sb_so
     sb__options_init(sock);
     sb_err err = sock->name == NULL
                      ? SB_ENOMEM
-                     : sb__pattern_create(type, &pattern_host, &sock->popts, sock, &sock->pattern);
+                     : sb__pattern_create(type, &sb__socket_as_host, &sock->popts, sock, &sock->pattern);
     if (err != SB_OK) {
         sb__options_finish(sock);
         free_shell(sock);

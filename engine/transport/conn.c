@@ -434,6 +434,12 @@ static void tell_confirmed(void *arg, const uint8_t *topic, size_t len)
         conn->owner->confirmed(conn->peer, topic, len);
 }
 
+static sb_err resource(sb_session *s, const uint8_t *name, size_t len)
+{
+    sb__conn *conn = sb_session_data(s);
+    return conn->owner->resource(conn, name, len);
+}
+
 static void mark(sb_session *s, uint64_t number)
 {
     sb__conn *conn = sb_session_data(s);
@@ -447,6 +453,7 @@ static const sb_session_events session_events = {
     .on_subscribe = subscribe,
     .on_rtt = rtt,
     .on_auth = auth,
+    .on_resource = resource,
     .on_mark = mark,
 };
 

@@ -29,6 +29,9 @@ typedef struct sb__conn_owner {
     sb_err (*subscribe)(sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
     /* May the peer come in? SB_OK: the answer will come with sb__conn_answer, later. `info` may be NULL. */
     sb_err (*auth)(sb__conn *conn, const sb_credentials *credentials, const sb_peer_info *info);
+    /* Which service the peer wants, for sessions that choose; may give the connection to another owner_data.
+     */
+    sb_err (*resource)(sb__conn *conn, const uint8_t *name, size_t len);
     /* The peer has read our subscription; only for peers that confirm. */
     void (*confirmed)(sb_peer *peer, const uint8_t *topic, size_t len);
     /* All that was queued for the peer is with the kernel. */

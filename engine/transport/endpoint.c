@@ -56,7 +56,25 @@ static bool split_host(const char *text, size_t len, char *host, size_t cap, cha
     return true;
 }
 
-static sb_err parse_tcp(const char *text, const char *rest, sb__endpoint *ep, char *err, size_t cap)
+static bool is_resource_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("$-_@.&+", c) != NULL);
+}
+
+/* Names between slashes, none empty (RFC 37 "The Resource Property"). */
+static bool is_resource(const char *text)
+{
+    bool begun = false;
+    for (; *text != '\0'; text++) {
+        if (*text == '/' ? !begun : !is_resource_char(*text))
+            return false;
+        begun = *text != '/';
+    }
+    return begun;
+}
+
+static sb_err parse_address(const char *text, const char *rest, sb__endpoint *ep, char *err, size_t cap)
 {
     char port[16];
     bool any;
@@ -78,6 +96,21 @@ static sb_err parse_tcp(const char *text, const char *rest, sb__endpoint *ep, ch
     return SB_OK;
 }
 
+/* "HOST:PORT" or "HOST:PORT/RESOURCE". */
+static sb_err parse_tcp(const char *text, const char *rest, sb__endpoint *ep, char *err, size_t cap)
+{
+    char address[640];
+    const char *slash = strchr(rest, '/');
+    if (slash == NULL)
+        return parse_address(text, rest, ep, err, cap);
+    if (strlen(slash + 1) >= sizeof ep->resource || !is_resource(slash + 1))
+        return fail(
+            err, cap, text, "bad resource, expected names of letters, digits and $-_@.&+ between slashes");
+    snprintf(ep->resource, sizeof ep->resource, "%s", slash + 1);
+    snprintf(address, sizeof address, "%.*s", (int)(slash - rest), rest);
+    return parse_address(text, address, ep, err, cap);
+}
+
 /* "[IFACE;]HOST:PORT": the interface of a group. */
 static sb_err parse_udp(const char *text, const char *rest, sb__endpoint *ep, char *err, size_t cap)
 {
@@ -87,7 +120,7 @@ static sb_err parse_udp(const char *text, const char *rest, sb__endpoint *ep, ch
         return fail(err, cap, text, "bad interface, expected udp://INTERFACE;GROUP:PORT");
     if (strchr(rest, ':') == NULL)
         return fail(err, cap, text, "port is missing, expected udp://HOST:PORT");
-    sb_err code = parse_tcp(text, semi != NULL ? semi + 1 : rest, ep, err, cap);
+    sb_err code = parse_address(text, semi != NULL ? semi + 1 : rest, ep, err, cap);
     memcpy(ep->source_host, rest, len);
     ep->source_host[len] = '\0';
     return code;

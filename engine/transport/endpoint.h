@@ -25,6 +25,7 @@ typedef struct sb__endpoint {
     char source_host[256]; /* tcp: "src;dst" has a source address, udp: "iface;group" an interface, "" if not
                             */
     uint16_t source_port;
+    char resource[128];  /* tcp: what follows "/", the service behind the port (RFC 37); "" if none */
     char name[256];      /* ipc: path without "@"; inproc: name */
     bool abstract;       /* ipc: "@name" */
     bool any_path;       /* ipc: "*" */

@@ -122,6 +122,8 @@ test("a proxy passes, counts, captures and pauses", function()
   eq(st.front.msgs, 1)
   eq(st.back.msgs, 1)
   eq(st.paused, false)
+  eq(st.captured.msgs, 2)
+  eq(st.missed, 0)
   eq(watch:recv(5) ~= nil, true)
   proxy:pause()
   local answer
@@ -133,6 +135,23 @@ test("a proxy passes, counts, captures and pauses", function()
   eq(answer[1], "re:b")
   proxy:stop()
   eq(front:recv(0), nil)
+end)
+
+test("a capture that is full slows nothing", function()
+  local front <close> = sb.pull { bind = "tcp://127.0.0.1:*" }
+  local back <close> = sb.push { bind = "tcp://127.0.0.1:*" }
+  local copy <close> = sb.push { sndhwm = 5, linger = 0 }
+  copy:connect "inproc://nobody-captures"
+  local proxy = sb.proxy(front, back, copy)
+  local from <close> = sb.push { connect = front.last_endpoint }
+  local to <close> = sb.pull { connect = back.last_endpoint }
+  for i = 1, 50 do from:send { tostring(i), "x" } end
+  for i = 1, 50 do eq(to:recv(5)[1], tostring(i)) end
+  local st = proxy:statistics()
+  eq(st.front.msgs, 50)
+  eq(st.front.bytes, 91 + 50)
+  eq(st.captured.msgs, 5)
+  eq(st.missed, 45)
 end)
 
 test("subscriptions go up through a proxy", function()

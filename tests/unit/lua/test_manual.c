@@ -115,7 +115,7 @@ static void test_every_example_of_the_manual_runs(void **state)
 {
     (void)state;
     static const char *const pages[] = {
-        "docs/balance.md", "docs/overload.md", "docs/pubsub.md", "docs/requests.md"};
+        "docs/balance.md", "docs/overload.md", "docs/pubsub.md", "docs/requests.md", "docs/resources.md"};
     assert_true(run_examples("docs/scripting.md") >= 10);
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
         assert_true(run_examples(pages[i]) > 0);
