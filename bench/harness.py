@@ -4,6 +4,7 @@ import random
 import resource
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -62,6 +63,16 @@ def resident(pid):
         return int(f.read().split()[1]) * resource.getpagesize()
 
 
+def tree(pid):
+    """A process and all that came of it: nginx works in its children."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            children = [int(p) for p in f.read().split()]
+    except OSError:
+        children = []
+    return [pid] + [p for child in children for p in tree(child)]
+
+
 class Proc:
     """A command and its part: the receiver counts, the go-between is looked at alone; `settle`: the next one waits a
     moment; `core`: where it runs (None: anywhere)."""
@@ -86,7 +97,11 @@ class Proc:
         if self.process is None:
             return
         if self.process.poll() is None:
-            self.process.kill()
+            for pid in tree(self.process.pid):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass  # it went before
         self.process.communicate()
 
 
@@ -134,7 +149,7 @@ class Run:
         return "the receiver ended early"
 
     def cpu(self):
-        return {p: cpu_ns(p.process.pid) for p in self.procs}
+        return {p: sum(cpu_ns(pid) for pid in tree(p.process.pid)) for p in self.procs}
 
 
 class Bench:

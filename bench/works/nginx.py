@@ -6,7 +6,7 @@ from harness import HERE, Failed, Proc, hwm
 from works.broker import Broker
 
 CONF = """load_module {module};
-daemon off; master_process off; error_log {folder}/error.log notice; pid {folder}/nginx.pid; worker_processes 1;
+daemon off; error_log {folder}/error.log notice; pid {folder}/nginx.pid; worker_processes 1;
 events {{ worker_connections 512; }}
 signalbox {{ script {script} {words}; backend {backend}; }}
 """
