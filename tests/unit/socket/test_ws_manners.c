@@ -396,8 +396,8 @@ static void test_the_client_asks_as_the_rfc_says(void **state)
 static const char *const bad_answers[] = {
     "HTTP/1.1 404 Not Found\r\n\r\n",
     "HTTP/1.1 101 Switching Protocols\r\n\r\n",
-    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: ZWS2.0\r\n\r\n",
+    ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: ZWS2.0\r\n\r\n"),
     "\xff\0\0\0\0\0\0\0\1\x7f\3\r\n\r\n",
     "SSH-2.0-x\r\n\r\n",
 };
