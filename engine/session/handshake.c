@@ -22,9 +22,9 @@ sb_err sb__handshake_ready(sb_session *s, uint64_t now)
     return sb__session_refuse(s, err, SB_CAUSE_REFUSED, "%s", sb_strerror(err));
 }
 
-/* What it says of itself is checked before anybody is asked about it. */
 static sb_err take_step(sb_session *s, sb__mech_step step, uint64_t now);
 
+/* What it says of itself is checked before anybody is asked about it. */
 static sb_err ask(sb_session *s, uint64_t now)
 {
     const sb_credentials *c = &s->mech.credentials;
@@ -32,7 +32,9 @@ static sb_err ask(sb_session *s, uint64_t now)
 
     if (err != SB_OK)
         return err;
-    if (!s->mech_cfg.security.ask) /* it only had to be known first */
+    /* NULL may only have wanted to know it first; who asks with another mechanism is asked, whatever is
+     * configured. */
+    if (s->mech.impl->id == SB_MECHANISM_NULL && !s->mech_cfg.security.ask)
         return take_step(s, s->mech.impl->accept(&s->mech, &s->out), now);
     if (c->key != NULL)
         sb_z85_encode(c->key, SB_CURVE_KEY, s->peer_key);

@@ -69,6 +69,22 @@ static void test_without_anybody_to_ask_nobody_comes_in(void **state)
     }
 }
 
+/* PLAIN without a question would be no mechanism at all: it is asked about even where the configuration
+ * forgot to. */
+static void test_a_plain_server_asks_whatever_is_configured(void **state)
+{
+    struct auth_rig a;
+
+    (void)state;
+    auth_prepare(&a, SB_MECHANISM_PLAIN, SB_DEALER, SB_ROUTER);
+    a.server_config.security.ask = false;
+    auth_start(&a);
+    rig_marry(&a.client, &a.server);
+    assert_string_equal(a.server.log, "ask PLAIN ada secret -\n");
+    assert_int_equal(sb_session_get_state(a.server.s), SB_SESSION_HANDSHAKE);
+    auth_finish(&a);
+}
+
 /* What comes while the answer is awaited stays where it is. */
 static void test_no_octet_is_taken_while_the_answer_is_awaited(void **state)
 {
@@ -201,6 +217,7 @@ int main(void)
         cmocka_unit_test(test_every_mechanism_asks_and_lets_in),
         cmocka_unit_test(test_a_refusal_ends_it_and_says_the_status),
         cmocka_unit_test(test_without_anybody_to_ask_nobody_comes_in),
+        cmocka_unit_test(test_a_plain_server_asks_whatever_is_configured),
         cmocka_unit_test(test_no_octet_is_taken_while_the_answer_is_awaited),
         cmocka_unit_test(test_the_handshake_deadline_holds_while_the_answer_is_awaited),
         cmocka_unit_test(test_nothing_passes_before_the_handshake_is_done),
