@@ -20,6 +20,8 @@ sys.path[:0] = [HERE, INTEROP]
 from runner import uring_works  # noqa: E402
 from target import Good, Target, command, greeting, message, ready, reset  # noqa: E402
 
+SANITIZED = "asan" in os.environ.get("SB_BUILD", "")  # figures of memory mean something else there
+
 FULL = os.environ.get("SB_FAULTS") == "full"
 MIB = 1 << 20
 
@@ -256,7 +258,7 @@ def test_a_million_subscriptions(target):
     each = (target.rss() - before) / count
     peer.sock.close()
     target.eventually("all gone", lambda s: s["feed"]["subscriptions"] == 0, 60)
-    assert each < 300, f"{each:.0f} octets"
+    assert each < (1200 if SANITIZED else 300), f"{each:.0f} octets"
     print(f"  {count} subscriptions, {each:.0f} octets each, good client at most {good.worst() * 1000:.0f} ms")
 
 

@@ -23,6 +23,7 @@ BUILD = os.path.abspath(BUILD)
 MODULE = os.path.join(BUILD, "ngx_signalbox_module.so")
 LIBRARY = os.path.join(BUILD, "libsignalbox.so")
 NGINX = os.environ.get("TEST_NGINX_BINARY") or shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+SANITIZED = "asan" in BUILD  # figures of memory mean something else there
 PATIENCE = 20.0  # seconds that any one condition may take
 
 
