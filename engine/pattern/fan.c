@@ -93,45 +93,37 @@ static sb_err visit(sb__fan *fan, sb_peer *peer, const sb_msg *msg)
     return SB_OK;
 }
 
-static sb_err visit_matching(sb__fan *fan, const sb_frame *topic, const sb_msg *msg)
+/* Every holder of a matching prefix; `whole`: of the whole topic; `only`: this peer, NULL for all. The
+ * callers' constants decide at compile time. */
+static inline sb_err visit_holders(
+    sb__fan *fan, const sb_frame *topic, const sb_msg *msg, bool whole, const sb_peer *only)
 {
     const sb__topic_sub *subs;
     uint32_t n;
     sb__topic_cursor c = sb__topics_walk(&fan->topics, topic->data, topic->len);
     fan->serial++;
     while ((subs = sb__topics_next(&c, &n)) != NULL)
-        for (uint32_t i = 0; i < n; i++)
-            if (visit(fan, subs[i].peer, msg) != SB_OK)
+        for (uint32_t i = 0; i < n && (!whole || c.left == 0); i++)
+            if ((only == NULL || subs[i].peer == only) && visit(fan, subs[i].peer, msg) != SB_OK)
                 return SB_EAGAIN;
     return SB_OK;
 }
 
-/* Only who holds the whole topic. */
+static sb_err visit_matching(sb__fan *fan, const sb_frame *topic, const sb_msg *msg)
+{
+    return visit_holders(fan, topic, msg, false, NULL);
+}
+
+/* RADIO: the whole topic must match, not its beginning. */
 static sb_err visit_exact(sb__fan *fan, const sb_frame *topic, const sb_msg *msg)
 {
-    const sb__topic_sub *subs;
-    uint32_t n;
-    sb__topic_cursor c = sb__topics_walk(&fan->topics, topic->data, topic->len);
-    fan->serial++;
-    while ((subs = sb__topics_next(&c, &n)) != NULL)
-        for (uint32_t i = 0; i < n && c.left == 0; i++)
-            if (visit(fan, subs[i].peer, msg) != SB_OK)
-                return SB_EAGAIN;
-    return SB_OK;
+    return visit_holders(fan, topic, msg, true, NULL);
 }
 
 /* xpub_manual_last_value: the peer whose subscription was granted last, if it matches. */
 static sb_err visit_only(sb__fan *fan, const sb_frame *topic, const sb_msg *msg)
 {
-    const sb__topic_sub *subs;
-    uint32_t n;
-    sb__topic_cursor c = sb__topics_walk(&fan->topics, topic->data, topic->len);
-    fan->serial++;
-    while ((subs = sb__topics_next(&c, &n)) != NULL)
-        for (uint32_t i = 0; i < n; i++)
-            if (subs[i].peer == fan->only && visit(fan, subs[i].peer, msg) != SB_OK)
-                return SB_EAGAIN;
-    return SB_OK;
+    return visit_holders(fan, topic, msg, false, fan->only);
 }
 
 /* invert_matching: all connected peers but those that match. */
