@@ -114,12 +114,19 @@ static inline __attribute__((always_inline)) sb_err dispatch(sb_socket *sock, sb
     return SB_OK;
 }
 
+/* No memory for a message: nobody saw it, and nobody will answer it. */
+static void lose(sb_peer *peer)
+{
+    sb__peer_drop(peer, SB_DROP_LOST, 1);
+    peer->abandoned++;
+}
+
 static sb_err enqueue(sb_peer *peer, const sb_msg *msg)
 {
     if (peer->sheds)
         return sb__overload_enqueue(peer, msg);
     if (sb__queue_push(&peer->in, msg) != SB_OK)
-        sb__peer_drop(peer, SB_DROP_LOST, 1);
+        lose(peer);
     sb__fair_update(peer);
     return sb__queue_full(&peer->in) ? SB_EAGAIN : SB_OK;
 }
@@ -188,7 +195,8 @@ static bool pump_pending(sb_socket *sock)
     return true;
 }
 
-/* Takes the first event out of its queue; NULL when there is no memory for it. */
+/* Takes the first event out of its queue; NULL when there was no memory for it: then it is lost, and does not
+ * stand before the next ones for ever. */
 static sb_msg *take_event(sb_socket *sock)
 {
     sb_msg view, *own = NULL;
@@ -196,9 +204,11 @@ static sb_msg *take_event(sb_socket *sock)
     if (sb__queue_peek(&sock->events, &view))
         sb_msg_keep(&view, &own);
     sb_msg_finish(&view);
-    if (own == NULL)
-        return NULL;
     sb__queue_pop(&sock->events);
+    if (own == NULL) {
+        sb_socket_count_drop(sock, SB_DROP_LOST);
+        return NULL;
+    }
     memcpy(&sock->asker, own->frames[0].data, sizeof sock->asker);
     sb_msg_remove(own, 0);
     return own;
@@ -208,7 +218,7 @@ static bool pump_event(sb_socket *sock)
 {
     sb_msg *own = take_event(sock); /* before the handler: it may fetch the next one itself */
     if (own == NULL)
-        return false;
+        return true;
     if (decide(sock, NULL, own) == SB_EAGAIN) {
         sock->stopped = true;
         sock->pending = own;
@@ -226,6 +236,14 @@ static void put_back(sb_peer *peer)
     sb__fair_update(peer);
 }
 
+/* No memory to look at the first message. */
+static bool lose_first(sb_peer *peer)
+{
+    lose(peer);
+    after_pop(peer);
+    return true;
+}
+
 static bool pump_peer(sb_socket *sock)
 {
     sb_msg msg;
@@ -233,10 +251,8 @@ static bool pump_peer(sb_socket *sock)
     sb_msg_init(&msg);
     if (peer->sheds && !sb__overload_show(peer))
         return true;
-    if (!sb__queue_peek(&peer->in, &msg)) {
-        sb__fair_update(peer);
-        return false;
-    }
+    if (!sb__queue_peek(&peer->in, &msg))
+        return lose_first(peer);
     sb_err err = dispatch(sock, peer, &msg);
     sb_msg_finish(&msg);
     if (err == SB_EAGAIN)

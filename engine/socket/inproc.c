@@ -74,7 +74,15 @@ static void move_controls(side *from)
     }
 }
 
-/* One message; false when there is none or the other side is full. */
+static void pass_on(sb_peer *peer, sb_peer *to, sb_msg *msg)
+{
+    peer->msgs_out++;
+    peer->bytes_out += msg->wire_len;
+    sb__deliver(to, msg);
+}
+
+/* One message; false when there is none or the other side is full. One that there is no memory to look at is
+ * lost: nobody would come back for it, and those behind it would wait for ever. */
 static bool move_one(side *from)
 {
     sb_peer *peer = from->peer, *to = from->other->peer;
@@ -83,11 +91,10 @@ static bool move_one(side *from)
     if (peer->out.msgs == 0 || !sb__overload_takes(to))
         return false;
     sb_msg_init(&msg);
-    if (!sb__queue_peek(&peer->out, &msg))
-        return false;
-    peer->msgs_out++;
-    peer->bytes_out += msg.wire_len;
-    sb__deliver(to, &msg);
+    if (sb__queue_peek(&peer->out, &msg))
+        pass_on(peer, to, &msg);
+    else
+        sb__peer_drop(peer, SB_DROP_LOST, 1);
     sb_msg_finish(&msg);
     sb__queue_pop(&peer->out);
     return true;

@@ -141,10 +141,12 @@ static sb_err send_msg(udp *u, const sb_msg *msg)
 static sb_err send_first(udp *u)
 {
     sb_msg msg;
+    sb_err err = SB_OK;
     sb_msg_init(&msg);
     if (!sb__queue_peek(&u->peer->out, &msg))
-        return SB_EAGAIN;
-    sb_err err = u->watch.fd >= 0 ? send_msg(u, &msg) : SB_OK; /* a script that only declares sends nothing */
+        sb__peer_drop(u->peer, SB_DROP_LOST, 1); /* no memory to look at it */
+    else if (u->watch.fd >= 0)                   /* a script that only declares sends nothing */
+        err = send_msg(u, &msg);
     sb_msg_finish(&msg);
     if (err == SB_OK)
         sb__queue_pop(&u->peer->out);

@@ -1,5 +1,6 @@
-/* Runs worlds: simulator [--trace] FIRST [LAST] [STEPS]. One line at the end; the seed of what fails is
- * printed, and runs again the same way. */
+/* Runs worlds: simulator [--trace] [--refuse N] FIRST [LAST] [STEPS]. One line at the end; what fails is
+ * printed with its seed and, where an allocation was refused, the number of that, and runs again the same
+ * way. */
 #include "tests/sim/memory.h"
 #include "tests/sim/sim.h"
 
@@ -25,14 +26,21 @@ static void on_crash(int number)
     raise(number);
 }
 
-static void run(uint64_t seed, uint32_t steps, bool trace)
+typedef struct order {
+    bool trace, torture;
+    uint64_t refuse, first, last;
+    uint32_t steps;
+} order;
+
+static void run(const order *o, uint64_t seed)
 {
     running = seed;
-    uint64_t print = sim_run(seed, sim_dice_seeded(seed), steps, trace, 0);
-    if (trace)
+    refusing = o->refuse;
+    uint64_t print = sim_run(seed, sim_dice_seeded(seed), o->steps, o->trace, o->refuse);
+    if (o->trace)
         fprintf(stderr, "seed=%llu print=%016llx\n", (unsigned long long)seed, (unsigned long long)print);
     /* Now and then: the same seed is the same run. */
-    if (seed % 50 == 0 && sim_run(seed, sim_dice_seeded(seed), steps, trace, 0) != print) {
+    if (seed % 50 == 0 && sim_run(seed, sim_dice_seeded(seed), o->steps, o->trace, o->refuse) != print) {
         fprintf(stderr, "sim: seed=%llu ran differently the second time\n", (unsigned long long)seed);
         exit(1);
     }
@@ -40,37 +48,56 @@ static void run(uint64_t seed, uint32_t steps, bool trace)
 
 /* The same world again and again, each time without the next allocation, until there is none left to refuse.
  */
-static void torture(uint64_t seed, uint32_t steps)
+static void torture(const order *o, uint64_t seed)
 {
     uint64_t nth = 0, before;
     running = seed;
     do {
         before = sim_memory_refused();
         refusing = ++nth;
-        sim_run(seed, sim_dice_seeded(seed), steps, false, nth);
+        sim_run(seed, sim_dice_seeded(seed), o->steps, false, nth);
     } while (sim_memory_refused() > before);
     printf("sim: seed=%llu survived %llu refusals\n", (unsigned long long)seed, (unsigned long long)nth - 1);
 }
 
+static uint64_t number(char ***argv, uint64_t otherwise)
+{
+    return **argv != NULL ? strtoull(*(*argv)++, NULL, 10) : otherwise;
+}
+
+/* False: this is not how it is called. */
+static bool read_order(char **argv, order *o)
+{
+    for (argv++; *argv != NULL && argv[0][0] == '-'; argv++) {
+        bool refuse = strcmp(*argv, "--refuse") == 0 && argv[1] != NULL;
+        if (refuse)
+            o->refuse = strtoull(*++argv, NULL, 10);
+        else if (strcmp(*argv, "--trace") == 0)
+            o->trace = true;
+        else if (strcmp(*argv, "--torture") == 0)
+            o->torture = true;
+        else
+            return false;
+    }
+    if (*argv == NULL)
+        return false;
+    o->first = number(&argv, 0);
+    o->last = number(&argv, o->first);
+    o->steps = (uint32_t)number(&argv, STEPS);
+    return true;
+}
+
 int main(int argc, char **argv)
 {
-    bool trace = argc > 1 && strcmp(argv[1], "--trace") == 0;
-    bool refuse = argc > 1 && strcmp(argv[1], "--torture") == 0;
-    argv += trace || refuse;
-    argc -= trace || refuse;
-    if (argc < 2) {
-        fprintf(stderr, "usage: simulator [--trace | --torture] FIRST [LAST] [STEPS]\n");
+    order o = {0};
+    if (argc < 1 || !read_order(argv, &o)) {
+        fprintf(stderr, "usage: simulator [--trace] [--refuse N | --torture] FIRST [LAST] [STEPS]\n");
         return 2;
     }
-    uint64_t first = strtoull(argv[1], NULL, 10), last = argc > 2 ? strtoull(argv[2], NULL, 10) : first;
-    uint32_t steps = argc > 3 ? (uint32_t)atoi(argv[3]) : STEPS;
     signal(SIGABRT, on_crash);
     signal(SIGSEGV, on_crash);
-    for (uint64_t seed = first; seed <= last; seed++)
-        if (refuse)
-            torture(seed, steps);
-        else
-            run(seed, steps, trace);
-    printf("sim: %llu schedules of %u steps\n", (unsigned long long)(last - first + 1), steps);
+    for (uint64_t seed = o.first; seed <= o.last; seed++)
+        (o.torture ? torture : run)(&o, seed);
+    printf("sim: %llu schedules of %u steps\n", (unsigned long long)(o.last - o.first + 1), o.steps);
     return 0;
 }

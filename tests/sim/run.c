@@ -18,8 +18,8 @@ void sim_fail(sim *w, const char *fmt, ...)
     fprintf(stderr, "sim: seed=%llu step=%u: ", (unsigned long long)w->seed, w->step);
     vfprintf(stderr, fmt, args);
     va_end(args);
-    fprintf(stderr, "\nsim: see it again with: build/tests/simulator --trace %llu\n",
-        (unsigned long long)w->seed);
+    fprintf(stderr, "\nsim: see it again with: build/tests/simulator --trace --refuse %llu %llu %llu %u\n",
+        (unsigned long long)w->refuse, (unsigned long long)w->seed, (unsigned long long)w->seed, w->steps);
     abort();
 }
 
@@ -86,6 +86,8 @@ uint64_t sim_run(uint64_t seed, sim_dice dice, uint32_t steps, bool trace, uint6
     w->seed = seed;
     w->dice = dice;
     w->trace = trace;
+    w->steps = steps;
+    w->refuse = refuse;
     w->serial = ++serial;
     w->print = 0xcbf29ce484222325ull;
     sim_world_create(w);

@@ -78,7 +78,8 @@ typedef struct sim_weather {
 
 struct sim {
     uint64_t seed, print; /* print: a sum over everything that happened */
-    uint32_t step;
+    uint32_t step, steps;
+    uint64_t refuse; /* the allocation that is refused, as sim_run was told */
     bool trace;
     uint32_t serial; /* of the run; what older runs left in the tables is stale */
     sim_dice dice;

@@ -385,9 +385,11 @@ void sim_calm(sim *w)
         sim_open(w, s);
         if (s->sock == NULL)
             continue;
-        s->stopped = false;
         sb_socket_each_peer(s->sock, resume_peer, NULL);
-        sb_socket_resume(s->sock);
+        if (s->stopped)
+            sb_socket_resume(
+                s->sock); /* only where it is due: it would wake what had gone to sleep for good */
+        s->stopped = false;
     }
     for (uint32_t i = 0; i < w->nlinks; i++)
         sim_join(w, &w->links[i]);
