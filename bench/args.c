@@ -46,6 +46,7 @@ static const struct {
       {"curve", AT(curve)},
       {"outs", AT(outs)},
       {"times", AT(times)},
+      {"tell", AT(tell)},
 };
 
 static void take(bench_args *a, const char *key, const char *value)

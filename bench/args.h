@@ -23,6 +23,7 @@ typedef struct bench_args {
     int curve;  /* 1: the listening end is a CURVE server, the other its client */
     int outs;   /* connections a relay waits for on its second port */
     int times;  /* connections to each port of `connect` */
+    int tell;   /* 1: a receiver says "open" when all its connections stand */
     int listen[BENCH_PORTS], nlisten;
     int connect[BENCH_PORTS], nconnect;
     char **rest; /* what follows "--" */

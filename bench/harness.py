@@ -75,11 +75,11 @@ def tree(pid):
 
 class Proc:
     """A command and its part: the receiver counts, the go-between is looked at alone; `settle`: the next one waits a
-    moment; `core`: where it runs (None: anywhere)."""
+    moment; `opens`: the next one waits until it has said "open"; `core`: where it runs (None: anywhere)."""
 
-    def __init__(self, command, receiver=False, middle=False, settle=False, core=None):
+    def __init__(self, command, receiver=False, middle=False, settle=False, core=None, opens=False):
         self.command = [str(c) for c in command]
-        self.receiver, self.middle, self.settle, self.core = receiver, middle, settle, core
+        self.receiver, self.middle, self.settle, self.core, self.opens = receiver, middle, settle, core, opens
         self.process = None
 
     def start(self):
@@ -117,6 +117,8 @@ class Run:
         try:
             for p in self.procs:
                 p.start()
+                if p.opens:
+                    self.line()
         except BaseException:
             self.__exit__()
             raise

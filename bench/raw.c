@@ -15,20 +15,23 @@
 
 enum { CHUNK = 128 * 1024 };
 
-/* Every connection the arguments ask for. */
+static void greet(const bench_args *a, int fd, int i)
+{
+    cheap_handshake(fd, a->type);
+    if (strcmp(a->type, "SUB") == 0)
+        cheap_subscribe(fd, i, a->nlisten + a->nconnect * a->times, a->prefixes);
+}
+
+/* Every connection the arguments ask for. One after the other: more at once than the other end's backlog has
+ * room for (100 is usual) would wait a second each for the kernel to try again. */
 static int open_all(const bench_args *a, int *fds)
 {
     int n = 0;
-    for (int i = 0; i < a->nlisten; i++)
-        fds[n++] = cheap_accept(cheap_listen(a, a->listen[i]));
+    for (int i = 0; i < a->nlisten; i++, n++)
+        greet(a, fds[n] = cheap_accept(cheap_listen(a, a->listen[i])), n);
     for (int i = 0; i < a->nconnect; i++)
-        for (int k = 0; k < a->times && n < BENCH_PORTS; k++)
-            fds[n++] = cheap_connect(a, a->connect[i]);
-    for (int i = 0; i < n; i++) {
-        cheap_handshake(fds[i], a->type);
-        if (strcmp(a->type, "SUB") == 0)
-            cheap_subscribe(fds[i], i, n, a->prefixes);
-    }
+        for (int k = 0; k < a->times && n < BENCH_PORTS; k++, n++)
+            greet(a, fds[n] = cheap_connect(a, a->connect[i]), n);
     return n;
 }
 
@@ -87,10 +90,13 @@ static void recv_many(const bench_args *a, const int *fds, int n)
     }
 }
 
-/* connect=port,port,... and times=N connections to each. */
+/* connect=port,port,... and times=N connections to each; tell=1: says "open" when they stand. */
 static void run_recv(const bench_args *a)
 {
     int fds[BENCH_PORTS], n = open_all(a, fds);
+    if (a->tell)
+        puts("open");
+    fflush(stdout);
     if (n == 1)
         recv_one(a, fds[0]);
     recv_many(a, fds, n);

@@ -22,11 +22,11 @@ class Fan(Work):
 
     def procs(self, bench, kind, size):
         a, b = free_ports(2)
-        subs = [f"connect={b}", f"times={self.subscribers}", "type=SUB"]
+        subs = [f"connect={b}", f"times={self.subscribers}", "type=SUB", "tell=1"]
         octets = self.octets(size)
         return [Proc(self.middle(bench, kind, octets, a, b), middle=True, settle=True),
                 Proc([bench.program("raw"), "recv"] + subs + bench.common(octets) + self.topics(size), receiver=True,
-                     settle=True),
+                     opens=True, settle=True),
                 Proc([bench.program("raw"), "send", f"connect={a}", "type=PUB", f"size={octets}"] + self.topics(size))]
 
     def octets(self, size):

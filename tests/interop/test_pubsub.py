@@ -1,12 +1,16 @@
 #!/usr/bin/python3
 """Pub/sub features against libzmq: its subscribers are late joiners of ours, its publishers confirm our subscriptions."""
+import selectors
+import socket
 import sys
+import threading
 
 import zmq
 
-from peer import until
+from peer import SLOW, until
 from remote import Remote
 from runner import main, tests_of
+from zmtp import Raw, message
 
 
 def read(sub, n):
@@ -99,6 +103,55 @@ def test_a_confirmation_survives_a_restart_of_the_publisher(bench):
     again = bench.zmq("XPUB")
     until(lambda: try_bind(again, at), 5, "the port is free")
     until(lambda: remote("return #told") == 2, 10, "the event after the reconnect")
+
+
+def small_subscriber(at, i):
+    """A plain socket with room for little, subscribed to everything, and to a topic of its own that can be counted."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.connect(("127.0.0.1", int(at.rsplit(":", 1)[1])))
+    sub = Raw(sock)
+    sub.shake("SUB")
+    sub.send(message(b"\1") + message(b"\1%d" % i))
+    return sub
+
+
+def read_everywhere(subs, wanted):
+    """What each subscriber got, all read in turn until each has `wanted` octets."""
+    got = {sub: bytearray() for sub in subs}
+    with selectors.DefaultSelector() as selector:
+        for sub in subs:
+            selector.register(sub.sock, selectors.EVENT_READ, sub)
+        while selector.get_map():
+            ready = selector.select(20 * SLOW)
+            assert ready, f"nothing comes any more, {len(selector.get_map())} subscribers wait"
+            for key, _ in ready:
+                got[key.data] += key.fileobj.recv(1 << 16)
+                if len(got[key.data]) >= wanted:
+                    selector.unregister(key.fileobj)
+    return got.values()
+
+
+def test_hundreds_of_slow_subscribers_get_everything_in_order(bench):
+    """xpub_nodrop: all of them full, the publisher waits; each reads the same octets in the end."""
+    remote = Remote(bench)
+    at, source = remote(
+        "to = sb.xpub { bind = 'tcp://127.0.0.1:*', sndhwm = 20, sndbuf = 4096, xpub_nodrop = true, backlog = 1000 } "
+        "from = sb.xsub { bind = 'tcp://127.0.0.1:*', rcvhwm = 20, subscribe = '' } from:route { { to = to } } "
+        "return to.last_endpoint, from.last_endpoint")
+    subs = [small_subscriber(at, i) for i in range(400)]
+    until(lambda: remote("return to:stats().subscriptions") == 1 + len(subs), 20, "all have subscribed")
+    stream = b"".join(message(b"%06d" % i + b"." * 58) for i in range(2000))
+    pub = Raw.connect(source)
+    pub.sock.settimeout(60 * SLOW)
+    pub.shake("PUB")
+    writer = threading.Thread(target=pub.send, args=(stream,))
+    writer.start()
+    until(lambda: remote("return to:stats().msgs_out") > 0, 20, "they are being filled")
+    assert all(got == stream for got in read_everywhere(subs, len(stream)))
+    writer.join()
+    for sub in subs:
+        sub.sock.close()
 
 
 def try_bind(sock, at):
