@@ -87,17 +87,17 @@ typedef struct sb_session_config {
     sb_security security;   /* mechanisms, keys, passwords; all zero: NULL */
     uint64_t handshake_ivl; /* whole handshake, whatever trickles in (HANDSHAKE_IVL) */
     uint64_t heartbeat_ivl;
-    uint64_t heartbeat_timeout; /* 0 = heartbeat_ivl, as libzmq */
-    uint64_t heartbeat_ttl;     /* advertised with PING, rounded down to 0.1 s, at most 65.5 s */
-    int64_t max_frame;          /* MAXMSGSIZE: octets per frame, -1 = no limit */
-    uint32_t max_frames;        /* frames per message, 0 = 8192 */
-    uint64_t max_message;       /* octets per message over all frames, 0 = no limit */
-    uint32_t max_handshake;     /* octets per handshake command, 0 = 8192 */
-    uint32_t max_topic;         /* octets per subscription, 0 = 65536 */
-    bool strict;                /* reject reserved flag bits and COMMAND|MORE; default of the engine: true */
-    uint8_t oldest;             /* ZMTP version accepted: 1, 2 or 3; 0 = 2. With security only 3 is */
-    const char *resource;       /* the service behind the port that is wanted (RFC 37), NULL: none */
-    bool chooses; /* accepted, NULL only: on_resource says what it will be before it says so itself */
+    uint64_t heartbeat_timeout;  /* 0 = heartbeat_ivl, as libzmq */
+    uint64_t heartbeat_ttl;      /* advertised with PING, rounded down to 0.1 s, at most 65.5 s */
+    int64_t max_frame;           /* MAXMSGSIZE: octets per frame, -1 = no limit */
+    uint32_t max_frames;         /* frames per message, 0 = 8192 */
+    uint64_t max_message;        /* octets per message over all frames, 0 = no limit */
+    uint32_t max_handshake;      /* octets per handshake command, 0 = 8192 */
+    uint32_t max_topic;          /* octets per subscription, 0 = 65536 */
+    bool strict;                 /* reject reserved flag bits and COMMAND|MORE; default of the engine: true */
+    uint8_t oldest;              /* ZMTP version accepted: 1, 2 or 3; 0 = 2. With security only 3 is */
+    const char *resource;        /* the service behind the port that is wanted (RFC 37), NULL: none */
+    bool chooses;                /* accepted: on_resource says what it will be before it says so itself */
     const sb_property *metadata; /* extra READY properties (X-...) */
     uint32_t nmetadata;
     const char *user_id; /* of the peer, when it is known before it speaks (a certificate); may be NULL */

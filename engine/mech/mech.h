@@ -18,13 +18,14 @@ typedef struct sb__mech sb__mech;
 typedef struct sb__mech_config {
     const uint8_t *metadata; /* our properties, encoded (engine/wire/metadata.h) */
     size_t metadata_len;
-    bool late; /* NULL: says READY only when the peer has, with the properties there are then */
+    bool late; /* what the peer says of itself decides what we say: READY is written after HEAR */
     sb_security security;
 } sb__mech_config;
 
 typedef enum sb__mech_step {
     SB__MECH_ON,         /* more commands are to come */
     SB__MECH_ASK,        /* credentials is filled (and peer_metadata, if `has_metadata`): may it come in? */
+    SB__MECH_HEAR,       /* peer_metadata is filled and may change ours: `accept` goes on when it was read */
     SB__MECH_DONE,       /* the peer's metadata is in peer_metadata, traffic may follow */
     SB__MECH_UNEXPECTED, /* this command does not belong here */
     SB__MECH_MALFORMED,  /* a field has the wrong shape */
@@ -50,7 +51,7 @@ typedef struct sb__mech_impl {
     /* A whole command of the peer (`body` with its name); writes answers. Bytes are borrowed for the call.
      * ERROR does not come here. Mandatory. */
     sb__mech_step (*command)(sb__mech *m, const uint8_t *body, size_t len, sb__bytes *out);
-    /* After ASK: the peer may come in; writes what tells it so. ON or DONE. */
+    /* After ASK: the peer may come in; after HEAR: it was heard. Writes what tells it so. ON or DONE. */
     sb__mech_step (*accept)(sb__mech *m, sb__bytes *out);
     /* After DONE, the metadata was read: what only the handshake needed is wiped. NULL: nothing. */
     void (*settle)(sb__mech *m);
@@ -70,7 +71,7 @@ struct sb__mech {
     /* read-only */
     const sb__mech_impl *impl;
     const sb__mech_config *cfg;
-    sb__cursor peer_metadata; /* valid during the call that said ASK or DONE */
+    sb__cursor peer_metadata; /* valid during the call that said ASK, HEAR or DONE */
     bool has_metadata;        /* ASK: peer_metadata is filled */
     sb_credentials credentials;
     /* the mechanism's */

@@ -32,8 +32,8 @@ static sb__mech_step null_command(sb__mech *m, const uint8_t *body, size_t len, 
     if (id != SB__COMMAND_READY)
         return SB__MECH_UNEXPECTED;
     m->peer_metadata = data;
-    if (!waits(m))
-        return SB__MECH_DONE;
+    if (!m->cfg->security.ask)
+        return m->cfg->late ? SB__MECH_HEAR : SB__MECH_DONE;
     m->has_metadata = true;
     m->credentials = (sb_credentials){.mechanism = SB_MECHANISM_NULL, .username = "", .password = ""};
     return SB__MECH_ASK;

@@ -120,12 +120,11 @@ static sb__mech_step on_hello(sb__mech *m, sb__cursor data)
     return SB__MECH_ASK;
 }
 
-static sb__mech_step on_initiate(sb__mech *m, sb__cursor data, sb__bytes *out)
+static sb__mech_step on_initiate(sb__mech *m, sb__cursor data)
 {
     ((plain *)m->state)->step = WANT_NOTHING;
     m->peer_metadata = data;
-    put_metadata(m, out, SB__COMMAND_READY);
-    return SB__MECH_DONE;
+    return SB__MECH_HEAR;
 }
 
 static sb__mech_step server_command(sb__mech *m, const uint8_t *body, size_t len, sb__bytes *out)
@@ -134,12 +133,13 @@ static sb__mech_step server_command(sb__mech *m, const uint8_t *body, size_t len
     sb__command_id id;
     sb__cursor data;
 
+    (void)out;
     if (!sb__command_get(body, len, &id, &data))
         return SB__MECH_MALFORMED;
     if (id == SB__COMMAND_HELLO && p->step == WANT_HELLO)
         return on_hello(m, data);
     if (id == SB__COMMAND_INITIATE && p->step == WANT_INITIATE)
-        return on_initiate(m, data, out);
+        return on_initiate(m, data);
     return SB__MECH_UNEXPECTED;
 }
 
@@ -147,6 +147,10 @@ static sb__mech_step server_accept(sb__mech *m, sb__bytes *out)
 {
     plain *p = m->state;
 
+    if (p->step == WANT_NOTHING) {
+        put_metadata(m, out, SB__COMMAND_READY);
+        return SB__MECH_DONE;
+    }
     sb_wipe(p->password, sizeof p->password);
     p->step = WANT_INITIATE;
     sb__command_put(out, SB__COMMAND_WELCOME, 0);

@@ -25,17 +25,13 @@ sb_err sb__handshake_ready(sb_session *s, uint64_t now)
 static sb_err take_step(sb_session *s, sb__mech_step step, uint64_t now);
 
 /* What it says of itself is checked before anybody is asked about it. */
-static sb_err ask(sb_session *s, uint64_t now)
+static sb_err ask(sb_session *s)
 {
     const sb_credentials *c = &s->mech.credentials;
     sb_err err = s->mech.has_metadata ? sb__peer_read(s, s->mech.peer_metadata) : SB_OK;
 
     if (err != SB_OK)
         return err;
-    /* NULL may only have wanted to know it first; who asks with another mechanism is asked, whatever is
-     * configured. */
-    if (s->mech.impl->id == SB_MECHANISM_NULL && !s->mech_cfg.security.ask)
-        return take_step(s, s->mech.impl->accept(&s->mech, &s->out), now);
     if (c->key != NULL)
         sb_z85_encode(c->key, SB_CURVE_KEY, s->peer_key);
     s->asking = true;
@@ -45,6 +41,13 @@ static sb_err ask(sb_session *s, uint64_t now)
         return SB_OK;
     s->asking = false;
     return sb__session_fail(s, SB_EACCES, SB_CAUSE_AUTH, "nobody can be asked about peers");
+}
+
+static sb_err hear(sb_session *s, uint64_t now)
+{
+    sb_err err = sb__peer_read(s, s->mech.peer_metadata);
+
+    return err == SB_OK ? take_step(s, s->mech.impl->accept(&s->mech, &s->out), now) : err;
 }
 
 static sb_err done(sb_session *s, uint64_t now)
@@ -77,7 +80,9 @@ static sb_err take_step(sb_session *s, sb__mech_step step, uint64_t now)
     case SB__MECH_ON:
         return SB_OK;
     case SB__MECH_ASK:
-        return ask(s, now);
+        return ask(s);
+    case SB__MECH_HEAR:
+        return hear(s, now);
     case SB__MECH_DONE:
         return done(s, now);
     default:

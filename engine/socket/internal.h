@@ -228,6 +228,9 @@ sb_err sb__keys_pack(sb_curve_pair *pairs, uint32_t n, sb__blob *out); /* wipes 
 /* What is set must make sense together before a bind or connect. SB_EINVAL. */
 sb_err sb__security_check(const sb_socket *sock, char *err, size_t cap);
 void sb__security_config(const sb_socket *sock, bool accepted, sb_security *out);
+/* Whether peers of both are let in alike, as far as they have to be before they say which of the two they
+ * want. curve_allow is asked afterwards and may differ. */
+bool sb__security_agrees(const sb_socket *a, const sb_socket *b);
 /* The strongest mechanism that this socket speaks. */
 sb_mechanism sb__security_mechanism(const sb_socket *sock);
 

@@ -121,7 +121,8 @@ static sb_err conn_resource(sb__conn *conn, const uint8_t *name, size_t len)
     sb_session_config cfg;
     if (to == NULL)
         return SB_ENOENT;
-    if (to != l && sb__gate_check(to->base.socket, conn->address != NULL ? conn->address : "") != NULL)
+    if (to != l && (!sb__security_agrees(l->base.socket, to->base.socket) || /* options changed */
+                       sb__gate_check(to->base.socket, conn->address != NULL ? conn->address : "") != NULL))
         return SB_EREFUSED;
     if (to != l)
         move_conn(conn, l, to);
@@ -147,8 +148,19 @@ static listener *find_port(sb_engine *engine, const sb_addr *addr)
     return NULL;
 }
 
+/* The greeting and the keys come before the name of the service does. */
+static sb_err check_security(const listener *port, const listener *l, char *why, size_t cap)
+{
+    const sb_socket *first = port->base.socket;
+    if (sb__security_agrees(first, l->base.socket))
+        return SB_OK;
+    snprintf(why, cap, "socket %s has the port with other security: mechanisms, keys, zap_domain must agree",
+        first->name);
+    return SB_EMECHANISM;
+}
+
 /* SB_ENOENT: there is nobody to share with. */
-static sb_err share_port(listener *l, const sb_addr *addr)
+static sb_err share_port(listener *l, const sb_addr *addr, char *why, size_t cap)
 {
     const char *own = l->base.endpoint.resource;
     bool tcp = l->base.endpoint.kind == SB__ENDPOINT_TCP;
@@ -157,6 +169,9 @@ static sb_err share_port(listener *l, const sb_addr *addr)
         return SB_ENOENT;
     if (find_service(port, (const uint8_t *)own, strlen(own)) != NULL)
         return SB_EADDRINUSE;
+    sb_err err = check_security(port, l, why, cap);
+    if (err != SB_OK)
+        return err;
     l->port = port;
     l->base.shares = true;
     sb_list_push_back(&port->sharers, &l->sharer);
@@ -408,16 +423,6 @@ static void init_lists(listener *l)
     l->port = l;
 }
 
-/* Who the peer wants is known before it is let in by NULL alone. */
-static sb_err check_resource(const sb_socket *sock, const sb__endpoint *ep)
-{
-    sb_session_config cfg;
-    if (ep->resource[0] == '\0')
-        return SB_OK;
-    sb__session_config(sock, true, &cfg);
-    return (cfg.security.mechanisms & ~SB_MECHANISM_BIT(SB_MECHANISM_NULL)) == 0 ? SB_OK : SB_EMECHANISM;
-}
-
 sb_err sb__listener_create(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap)
 {
     sb_addr addr;
@@ -432,11 +437,9 @@ sb_err sb__listener_create(sb_socket *sock, const sb__endpoint *ep, const char *
     init_lists(l);
     sb_err code = sb__layers_create(sock, ep, true, why, sizeof why, &l->base.layers);
     if (code == SB_OK)
-        code = check_resource(sock, &l->base.endpoint);
-    if (code == SB_OK)
         code = local_address(sock, &l->base.endpoint, &addr);
     if (code == SB_OK)
-        code = share_port(l, &addr);
+        code = share_port(l, &addr, why, sizeof why);
     if (code == SB_ENOENT)
         code = listen_on(l, &addr);
     if (code != SB_OK)

@@ -157,3 +157,25 @@ void sb__security_config(const sb_socket *sock, bool accepted, sb_security *out)
         .nkeys = (uint32_t)(pairs->len / sizeof(sb_curve_pair)),
         .server_key = sb__opt_bytes(sock, SB_OPT_CURVE_SERVERKEY)->data};
 }
+
+/* ---- two sockets behind one port ---- */
+
+static bool same_bytes(const sb__blob *a, const sb__blob *b)
+{
+    return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+bool sb__security_agrees(const sb_socket *a, const sb_socket *b)
+{
+    static const sb_opt ints[] = {
+        SB_OPT_PLAIN_SERVER, SB_OPT_CURVE_SERVER, SB_OPT_ALLOW_NULL, SB_OPT_ZAP_ENFORCE_DOMAIN};
+    static const sb_opt bytes[] = {SB_OPT_ZAP_DOMAIN, SB_OPT_CURVE_SECRETKEY, SB_OPT_CURVE_SERVERKEY,
+        SB_OPT_PLAIN_USERNAME, SB_OPT_PLAIN_PASSWORD};
+    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
+        if (sb__opt(a, ints[i]) != sb__opt(b, ints[i]))
+            return false;
+    for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++)
+        if (!same_bytes(sb__opt_bytes(a, bytes[i]), sb__opt_bytes(b, bytes[i])))
+            return false;
+    return true;
+}
