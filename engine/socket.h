@@ -202,9 +202,20 @@ typedef struct sb_stats {
     uint64_t retained_msgs, retained_bytes;                                      /* now; sockets only */
     uint64_t peers, subscriptions;                                               /* now */
     uint64_t queued_in_msgs, queued_in_bytes, queued_out_msgs, queued_out_bytes; /* now, exact */
+    uint64_t age_in, age_out; /* ns that the oldest of these has waited; 0: none waits, or since this turn */
 } sb_stats;
 void sb_socket_stats(const sb_socket *sock, sb_stats *out);
 void sb_peer_stats(const sb_peer *peer, sb_stats *out);
+
+/* What was counted per second, between this call and the last one that lies SB_RATE_SPAN or more back (the
+ * first time: since the socket or peer came). Counting costs nothing while nobody asks. */
+#define SB_RATE_SPAN 1000000000
+typedef struct sb_rates {
+    double msgs_in, msgs_out, bytes_in, bytes_out;
+    double span; /* seconds they were counted over */
+} sb_rates;
+void sb_socket_rates(sb_socket *sock, sb_rates *out);
+void sb_peer_rates(sb_peer *peer, sb_rates *out);
 uint64_t sb_peer_rtt(const sb_peer *peer); /* ns of the last heartbeat round trip, 0 unknown */
 /* The endpoints of a socket, in the order they were given. Stops when fn returns false; fn changes nothing.
  */

@@ -120,11 +120,9 @@ static void push_sockets(lua_State *L)
 {
     lua_newtable(L);
     for (sb__lsock *ls = sb__script_of(L)->sockets; ls != NULL; ls = ls->next) {
-        sb_stats st;
         if (ls->closing)
             continue;
-        sb_socket_stats(ls->sock, &st);
-        sb__push_stats(L, &st);
+        sb__push_socket_stats(L, ls->sock);
         lua_pushstring(L, sb_type_name(ls->type));
         lua_setfield(L, -2, "type");
         lua_setfield(L, -2, ls->name);

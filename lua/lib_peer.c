@@ -230,8 +230,10 @@ static int peer_stats(lua_State *L)
     if (peer == NULL)
         return sb__push_error(L, SB_EHOSTUNREACH, NULL);
     sb_stats st;
+    sb_rates rates;
     sb_peer_stats(peer, &st);
-    sb__push_stats(L, &st);
+    sb_peer_rates(peer, &rates);
+    sb__push_stats(L, &st, &rates);
     if (sb_peer_rtt(peer) != 0) {
         lua_pushnumber(L, (lua_Number)sb_peer_rtt(peer) / 1e9);
         lua_setfield(L, -2, "rtt");

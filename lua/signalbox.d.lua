@@ -431,6 +431,14 @@ function Peer:rtt() end
 ---@return sb.Stats?
 function Peer:stats() end
 
+---Per second, counted since somebody asked before (a second or more ago), the first time since it came.
+---@class sb.Rates
+---@field msgs_in number
+---@field msgs_out number
+---@field bytes_in number
+---@field bytes_out number
+---@field span number seconds that were counted over
+
 ---@class sb.Stats
 ---@field msgs_in integer
 ---@field msgs_out integer
@@ -445,6 +453,9 @@ function Peer:stats() end
 ---@field queued_in_bytes integer
 ---@field queued_out_msgs integer
 ---@field queued_out_bytes integer
+---@field age_in number seconds that the oldest message queued in has waited, 0 when none waits
+---@field age_out number
+---@field rates sb.Rates
 ---@field dropped table<string, integer> by cause: hwm, no_peer, no_route, denied, script, oversize, lost, filtered, incomplete, expired, evicted, conflated
 ---@field handshake_failures table<string, integer> by cause
 

@@ -122,7 +122,8 @@ int sb__route_everything(lua_State *L, sb__lsock *ls, sb__lsock *to);
 /* Like sb__push_error; at the top level it ends the load instead (lib_socket.c). */
 int sb__socket_failure(lua_State *L, sb_err code, const char *text);
 /* Pushes a table of the numbers (socket_admin.c). */
-void sb__push_stats(lua_State *L, const sb_stats *st);
+void sb__push_stats(lua_State *L, const sb_stats *st, const sb_rates *rates);
+void sb__push_socket_stats(lua_State *L, sb_socket *sock);
 
 /* Methods, one list per file, all in the socket's method table. */
 extern const luaL_Reg sb__socket_io_methods[];

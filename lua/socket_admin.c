@@ -161,9 +161,25 @@ static void push_failures(lua_State *L, const sb_stats *st)
         set_number(L, sb_session_cause_name((sb_session_cause)i), st->handshake_failures[i]);
 }
 
-void sb__push_stats(lua_State *L, const sb_stats *st)
+static void set_real(lua_State *L, const char *key, double v)
 {
-    lua_createtable(L, 0, 14);
+    lua_pushnumber(L, v);
+    lua_setfield(L, -2, key);
+}
+
+static void push_rates(lua_State *L, const sb_rates *rates)
+{
+    lua_createtable(L, 0, 5);
+    set_real(L, "msgs_in", rates->msgs_in);
+    set_real(L, "msgs_out", rates->msgs_out);
+    set_real(L, "bytes_in", rates->bytes_in);
+    set_real(L, "bytes_out", rates->bytes_out);
+    set_real(L, "span", rates->span);
+}
+
+void sb__push_stats(lua_State *L, const sb_stats *st, const sb_rates *rates)
+{
+    lua_createtable(L, 0, 17);
     set_number(L, "msgs_in", st->msgs_in);
     set_number(L, "msgs_out", st->msgs_out);
     set_number(L, "bytes_in", st->bytes_in);
@@ -176,17 +192,28 @@ void sb__push_stats(lua_State *L, const sb_stats *st)
     set_number(L, "queued_in_bytes", st->queued_in_bytes);
     set_number(L, "queued_out_msgs", st->queued_out_msgs);
     set_number(L, "queued_out_bytes", st->queued_out_bytes);
+    set_real(L, "age_in", (double)st->age_in / SB_NS_PER_S);
+    set_real(L, "age_out", (double)st->age_out / SB_NS_PER_S);
+    push_rates(L, rates);
+    lua_setfield(L, -2, "rates");
     push_drops(L, st);
     lua_setfield(L, -2, "dropped");
     push_failures(L, st);
     lua_setfield(L, -2, "handshake_failures");
 }
 
-static int socket_stats(lua_State *L)
+void sb__push_socket_stats(lua_State *L, sb_socket *sock)
 {
     sb_stats st;
-    sb_socket_stats(sb__lsock_check(L, 1)->sock, &st);
-    sb__push_stats(L, &st);
+    sb_rates rates;
+    sb_socket_stats(sock, &st);
+    sb_socket_rates(sock, &rates);
+    sb__push_stats(L, &st, &rates);
+}
+
+static int socket_stats(lua_State *L)
+{
+    sb__push_socket_stats(L, sb__lsock_check(L, 1)->sock);
     return 1;
 }
 

@@ -83,7 +83,9 @@ struct sb_peer {
     struct sb__held *held;     /* messages of this peer that wait for room at their target */
     struct sb__alias *aliases; /* rewritten subscriptions, see alias.h */
     uint64_t msgs_in, msgs_out, bytes_in, bytes_out, dropped[SB_DROP_COUNT], rtt;
-    uint64_t abandoned; /* messages of its that nobody will answer */
+    uint64_t abandoned;      /* messages of its that nobody will answer */
+    uint64_t since;          /* when it came */
+    struct sb__meter *meter; /* its rates; NULL: nobody asked */
     char *address;
 };
 

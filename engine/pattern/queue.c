@@ -16,6 +16,8 @@
 #define CHUNK_MAX  SB__POOL_CHUNK
 #define SPANS_MIN  4
 #define SPANS_KEEP 64
+/* The age of what waits is known to such a part of it. */
+#define AGE_PARTS 16
 /* Referenced pieces per message: r of them and the octets between make at most 2r + 1 spans. */
 #define REFS_MAX ((SB__QUEUE_IOV - 1) / 2)
 /* What runs of small messages may pin beyond their own size. */
@@ -123,11 +125,17 @@ static bool reserve_octets(sb__queue *q, size_t need)
     return true;
 }
 
+static uint64_t now(const sb__queue *q)
+{
+    return q->budget != NULL && q->budget->clock != NULL ? *q->budget->clock : UINT64_MAX;
+}
+
 static sb__span *add_span(sb__queue *q, sb_buf *buf, const uint8_t *p, size_t len)
 {
     sb__span *s = span_at(q, q->n++);
-    *s = (sb__span){.buf = sb_buf_ref(buf), .p = p, .len = len};
+    *s = (sb__span){.buf = sb_buf_ref(buf), .p = p, .len = len, .since = now(q)};
     q->last = s;
+    q->parted = false;
     return s;
 }
 
@@ -145,7 +153,7 @@ static void write_octets(sb__queue *q, uint8_t *end)
 {
     size_t n = (size_t)(end - q->tail);
     sb__span *s = q->last;
-    if (s == NULL || !s->own || s->p + s->len != q->tail || s->buf != q->wbuf) {
+    if (s == NULL || !s->own || q->parted || s->p + s->len != q->tail || s->buf != q->wbuf) {
         s = add_span(q, q->wbuf, q->tail, 0);
         s->own = true;
     }
@@ -161,6 +169,22 @@ static void end_message(sb__queue *q)
     q->msgs++;
     q->limit = q->last->own && !q->conflate ? q->wbuf->data + q->wbuf->cap : q->tail;
     q->run_end = !q->last->own && !q->conflate ? q->last->p + q->last->len : NULL;
+}
+
+/* Time: spans are the marks. Those of a queue that stands for long need not lie closer than a part of what
+ * they tell, so that they stay few. */
+static void part(sb__queue *q)
+{
+    q->parted = true;
+    close_tail(q);
+}
+
+void sb__queue_part(sb__queue *q)
+{
+    uint64_t last = q->last->since, first = sb__queue_oldest(q), time = now(q);
+    if (time - last < (last - first) / AGE_PARTS)
+        return;
+    part(q);
 }
 
 /* Pushing */
@@ -386,6 +410,8 @@ size_t sb__queue_iov(sb__queue *q, struct iovec *iov, size_t cap, size_t max_byt
     }
     if (used > 0)
         iov[used - 1].iov_len = span_at(q, (uint32_t)used - 1)->whole;
+    if (used == q->n)
+        part(q);
     return used;
 }
 
@@ -440,6 +466,14 @@ uint32_t sb__queue_clear_waiting(sb__queue *q)
     return dropped;
 }
 
+static uint64_t since_at(const sb__queue *q, uint64_t skip)
+{
+    uint32_t i = 0;
+    while (skip >= span_at(q, i)->len)
+        skip -= span_at(q, i++)->len;
+    return span_at(q, i)->since;
+}
+
 uint32_t sb__queue_move(sb__queue *q, sb__queue *to)
 {
     uint32_t left = q->msgs - q->flight_msgs;
@@ -450,6 +484,7 @@ uint32_t sb__queue_move(sb__queue *q, sb__queue *to)
         size_t len = read_at(q, skip, &msg);
         if (len == 0 || sb__queue_push(to, &msg) != SB_OK)
             break;
+        sb__queue_backdate(to, since_at(q, skip));
         sb_msg_finish(&msg);
         skip += len;
         left--;

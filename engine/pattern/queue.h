@@ -31,6 +31,7 @@ typedef struct sb__span {
     size_t len;       /* octets from p */
     size_t whole;     /* octets from p up to where the last message that ends in this span ends; 0 = none ends
                          here */
+    uint64_t since;   /* when its first message came, of the budget's clock; UINT64_MAX = unknown */
     uint32_t msgs;    /* messages that end in this span, from p on */
     bool own;         /* the queue writes into buf (its tail has room) */
     bool pins;        /* counted in pinned */
@@ -38,8 +39,9 @@ typedef struct sb__span {
 
 /* What all queues of an engine may hold together. */
 typedef struct sb__budget {
-    uint64_t used; /* octets queued now, exact */
-    uint64_t max;  /* 0 = no limit */
+    uint64_t used;         /* octets queued now, exact */
+    uint64_t max;          /* 0 = no limit */
+    const uint64_t *clock; /* the time of this turn, ns; NULL = there is none */
 } sb__budget;
 
 typedef struct sb__queue {
@@ -53,6 +55,7 @@ typedef struct sb__queue {
     uint64_t hwm_bytes;
     /* set by the owner before the first push */
     bool conflate;      /* a push replaces what waits; limits do not apply */
+    bool parted;        /* private: the next message begins a span */
     sb__budget *budget; /* shared with the engine's other queues; NULL = none */
     sb__pool *pool;     /* where full-size chunks come from; NULL = the heap */
     /* private */
@@ -98,6 +101,27 @@ static inline bool sb__queue_full(const sb__queue *q)
     return (q->hwm_msgs != 0 && q->msgs >= q->hwm_msgs) || (q->hwm_bytes != 0 && q->bytes >= q->hwm_bytes) ||
            sb__queue_over_budget(q);
 }
+/* When the oldest message came (in flight included); UINT64_MAX when there is none, or nobody knows. Messages
+ * of a span count as coming with its first. What is written goes by whole spans, so that this is exact; a
+ * queue that is popped message by message asks for spans with sb__queue_tick. */
+static inline uint64_t sb__queue_oldest(const sb__queue *q)
+{
+    return q->n > 0 ? q->spans[q->head & (q->cap - 1)].since : UINT64_MAX;
+}
+/* What was pushed last came at `since` already. */
+static inline void sb__queue_backdate(sb__queue *q, uint64_t since)
+{
+    if (q->n > 0 && since < q->last->since)
+        q->last->since = since;
+}
+void sb__queue_part(sb__queue *q);
+/* Before a push: messages of another turn come into another span, as far as it matters for their age. */
+static inline void sb__queue_tick(sb__queue *q)
+{
+    if (q->n > 0 && q->budget != NULL && q->budget->clock != NULL && q->last->since != *q->budget->clock)
+        sb__queue_part(q);
+}
+
 /* Whether a queue that was full has room again: at or below half of its limits (libzmq's low water mark). */
 static inline bool sb__queue_low(const sb__queue *q)
 {

@@ -103,6 +103,7 @@ static bool first_is_free(const sb__stage *stage)
 static sb_err put_first(sb__stage *stage, const sb_msg *msg, uint64_t since)
 {
     sb_err err = sb__queue_push(stage->queue, msg);
+    sb__queue_backdate(stage->queue, since);
     stage->since = since;
     stage->taken = stage->queue->bytes;
     return err;
@@ -229,8 +230,10 @@ static bool fill_one(sb__stage *stage, waiting *w)
     w->bytes = 0;
     charge(stage, -(int64_t)bytes);
     sb_err err = first ? put_first(stage, w->msg, w->since) : sb__queue_push(stage->queue, w->msg);
-    if (!first)
+    if (!first) {
+        sb__queue_backdate(stage->queue, w->since);
         stage->taken = 0;
+    }
     if (err == SB_OK || first) {
         stage->dropped[SB_DROP_LOST] += err != SB_OK; /* out of memory */
         remove_waiting(stage, w);
@@ -313,6 +316,20 @@ uint32_t sb__stage_move(sb__stage *stage, sb__queue *to_queue, sb__stage *to, ui
         remove_waiting(stage, w);
     }
     return lost;
+}
+
+/* A replaced message is younger than its place: with keys all are looked at. */
+uint64_t sb__stage_oldest(const sb__stage *stage)
+{
+    uint64_t oldest = sb__queue_oldest(stage->queue);
+    SB_LIST_EACH(node, &stage->waiting)
+    {
+        const waiting *w = waiting_of(node);
+        oldest = w->since < oldest ? w->since : oldest;
+        if (stage->key == 0)
+            break;
+    }
+    return oldest;
 }
 
 sb__stage *sb__stage_create(sb__queue *queue, const sb__stage_rules *rules, uint64_t *dropped)

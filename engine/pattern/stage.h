@@ -45,6 +45,9 @@ void sb__stage_destroy(sb__stage *stage);
 bool sb__stage_full(const sb__stage *stage);
 bool sb__stage_low(const sb__stage *stage);
 
+/* When the oldest of both came; UINT64_MAX: none. */
+uint64_t sb__stage_oldest(const sb__stage *stage);
+
 /* Takes a message: into the place of one with its key (counted conflated), else at the end. When full,
  * `evict` makes room by dropping the oldest (counted evicted), or lets one more wait while all that is queued
  * is being written; without it SB_EAGAIN and nothing changed. SB_ENOMEM. */

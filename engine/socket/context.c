@@ -38,6 +38,7 @@ sb_err sb_engine_create(const sb_engine_config *cfg, char *err, size_t cap, sb_e
     }
     engine->host = cfg->host;
     engine->budget.max = cfg->max_queued;
+    engine->budget.clock = &engine->loop->now;
     engine->holding = cfg->hold_connects;
     engine->pool = sb__pool_create(POOL_KEEP); /* NULL: the queues take from the heap */
     sb_list_init(&engine->sockets);

@@ -73,6 +73,7 @@ static sb_err set_aside(sb_socket *sock, const sb_peer *peer, sb_msg *msg)
     if (peer->sheds)
         return SB_EAGAIN;
     sock->pending_event = false;
+    sock->pending_since = peer->in.msgs > 0 ? sb__queue_oldest(&peer->in) : sb_engine_now(sock->engine);
     if (sb_msg_keep(msg, &sock->pending) == SB_OK)
         return SB_OK;
     sb_socket_count_drop(sock, SB_DROP_LOST);
@@ -125,6 +126,7 @@ static sb_err enqueue(sb_peer *peer, const sb_msg *msg)
 {
     if (peer->sheds)
         return sb__overload_enqueue(peer, msg);
+    sb__queue_tick(&peer->in);
     if (sb__queue_push(&peer->in, msg) != SB_OK)
         lose(peer);
     sb__fair_update(peer);

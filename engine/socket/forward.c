@@ -43,6 +43,7 @@ static sb_err hold(sb_socket *to, sb_peer *from, const sb_msg *msg)
     }
     held->from = from;
     held->to = to;
+    held->since = from->in.msgs > 0 ? sb__queue_oldest(&from->in) : sb_engine_now(to->engine);
     sb__held **at = &from->held;
     while (*at != NULL)
         at = &(*at)->next;

@@ -45,6 +45,7 @@ typedef struct sb__held {
     sb_peer *from;
     sb_socket *to;
     sb_msg *msg;
+    uint64_t since; /* when it came */
 } sb__held;
 
 /* One bind or connect of a socket. */
@@ -81,6 +82,15 @@ typedef struct sb__gate {
     sb_map hosts;    /* how many come from each address, while max_peers_per_address is set */
     uint64_t next;   /* accept_rate: when the bucket is full again */
 } sb__gate;
+
+/* What the counters were when somebody asked for rates (rates.c). */
+typedef struct sb__reading {
+    uint64_t time, msgs_in, msgs_out, bytes_in, bytes_out;
+} sb__reading;
+typedef struct sb__meter {
+    sb__reading base; /* what is counted from */
+    sb__reading next; /* ... from now on, once it is old enough; time 0: there is none */
+} sb__meter;
 
 /* Every option's value; numbers by row of the table, strings apart. */
 #define SB__OPTIONS 160
@@ -127,6 +137,7 @@ struct sb_socket {
     bool want_writable; /* a send said SB_EAGAIN */
     bool writable;      /* tell the handler that one may work now */
     sb_msg *pending;    /* a message the handler did not take; first in line */
+    uint64_t pending_since;
     bool pending_event; /* ... that no peer sent */
     sb_msg *received;   /* what the last recv showed, if it is our own copy */
     sb_peer *peeked;    /* whose first message the last recv showed */
@@ -142,6 +153,7 @@ struct sb_socket {
     size_t nallowed;
     uint64_t handshake_failures[SB_CAUSE_COUNT];
     uint64_t msgs_in, msgs_out, bytes_in, bytes_out, dropped[SB_DROP_COUNT]; /* of peers that are gone */
+    sb__meter meter;
 };
 
 /* options.c side */

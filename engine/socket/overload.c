@@ -106,6 +106,7 @@ bool sb__overload_takes(const sb_peer *peer)
 static sb_err push(sb_peer *peer, const sb_msg *msg)
 {
     sb_socket *sock = peer->socket;
+    sb__queue_tick(&peer->in);
     if (peer->in_stage == NULL)
         return sb__queue_push(&peer->in, msg);
     uint64_t evicted = peer->dropped[SB_DROP_EVICTED];

@@ -14,6 +14,7 @@ sb_err sb__peer_add(sb_socket *sock, sb_peer **out)
     peer->socket = sock;
     peer->pattern = sock->pattern;
     peer->id = ++sock->engine->hub.last_id;
+    peer->since = sb_engine_now(sock->engine);
     sb__queue_init(
         &peer->out, (uint32_t)sb__opt(sock, SB_OPT_SNDHWM), (uint64_t)sb__opt(sock, SB_OPT_SNDHWM_BYTES));
     sb__queue_init(
@@ -165,6 +166,7 @@ void sb__peer_reap(sb_peer *peer)
     sb__queue_finish(&peer->out);
     free(peer->routing_id);
     free(peer->address);
+    free(peer->meter);
     free(peer);
     sb__socket_check(sock);
 }

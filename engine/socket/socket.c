@@ -204,6 +204,7 @@ sb_err sb_socket_create(sb_engine *engine, sb_type type, const char *name, sb_so
         return SB_ENOMEM;
     sock->engine = engine;
     sock->type = type;
+    sock->meter.base.time = sb_engine_now(engine);
     engine->hub.last_id++;
     sock->name = name != NULL ? strdup(name) : auto_name(engine, type);
     init_lists(sock);

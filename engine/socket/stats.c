@@ -29,8 +29,26 @@ static void add_stage(uint64_t *msgs, uint64_t *bytes, const sb__stage *stage)
     *bytes += stage != NULL ? stage->bytes : 0;
 }
 
+static void older(uint64_t *age, uint64_t now, uint64_t since)
+{
+    if (since < now && now - since > *age)
+        *age = now - since;
+}
+
+static void add_ages(sb_stats *out, const sb_peer *peer)
+{
+    uint64_t now = sb_engine_now(peer->socket->engine);
+    older(&out->age_in, now,
+        peer->in_stage != NULL ? sb__stage_oldest(peer->in_stage) : sb__queue_oldest(&peer->in));
+    older(&out->age_out, now,
+        peer->out_stage != NULL ? sb__stage_oldest(peer->out_stage) : sb__queue_oldest(&peer->out));
+    if (peer->held != NULL)
+        older(&out->age_in, now, peer->held->since);
+}
+
 static void add_peer(sb_stats *out, const sb_peer *peer)
 {
+    add_ages(out, peer);
     out->msgs_in += peer->msgs_in;
     out->msgs_out += peer->msgs_out;
     out->bytes_in += peer->bytes_in;
@@ -75,7 +93,10 @@ void sb_socket_stats(const sb_socket *sock, sb_stats *out)
         out->subscriptions = sock->pattern->impl->subscriptions(sock->pattern);
     if (sock->pattern->impl->retained != NULL)
         sock->pattern->impl->retained(sock->pattern, &out->retained_msgs, &out->retained_bytes);
-    out->queued_in_msgs += sock->pending != NULL && !sock->pending_event;
+    if (sock->pending != NULL && !sock->pending_event) {
+        out->queued_in_msgs++;
+        older(&out->age_in, sb_engine_now(sock->engine), sock->pending_since);
+    }
 }
 
 void sb_socket_each_endpoint(

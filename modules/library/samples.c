@@ -78,6 +78,12 @@ static void queue_octets(const walk *w, const char *name, const sb_stats *s)
     tell_socket(w, name, "dir", "out", s->queued_out_bytes);
 }
 
+static void queue_ages(const walk *w, const char *name, const sb_stats *s)
+{
+    tell(w, "", "socket", name, "dir", "in", (double)s->age_in / SB_NS_PER_S);
+    tell(w, "", "socket", name, "dir", "out", (double)s->age_out / SB_NS_PER_S);
+}
+
 static void dropped(const walk *w, const char *name, const sb_stats *s)
 {
     for (int i = 0; i < SB_DROP_COUNT; i++)
@@ -132,6 +138,8 @@ static const family families[] = {
     {"signalbox_peers", "Peers connected now.", SB_SAMPLE_GAUGE, .socket = peers},
     {"signalbox_queue_messages", "Messages queued now.", SB_SAMPLE_GAUGE, .socket = queue_messages},
     {"signalbox_queue_bytes", "Octets queued now.", SB_SAMPLE_GAUGE, .socket = queue_octets},
+    {"signalbox_queue_age_seconds", "How long the oldest queued message has waited.", SB_SAMPLE_GAUGE,
+        .socket = queue_ages},
     {"signalbox_dropped_total", "Messages that were not delivered, by reason.", SB_SAMPLE_COUNTER,
         .socket = dropped},
     {"signalbox_handshake_failures_total", "Connections that ended before their handshake, by reason.",

@@ -67,13 +67,31 @@ static void pair(writer *w, const char *name, const char *a, uint64_t in, const 
     end(w, '}');
 }
 
-static void put_counters(writer *w, const sb_stats *s)
+static void real_pair(writer *w, const char *name, double in, double out)
+{
+    sb_text_put(w->t, "\"%s\":{\"in\":%.1f,\"out\":%.1f},", name, in, out);
+}
+
+static void put_queue(writer *w, const char *name, uint64_t msgs, uint64_t bytes, uint64_t waits)
+{
+    begin(w, name, '{');
+    number_member(w, "messages", msgs);
+    number_member(w, "bytes", bytes);
+    seconds_member(w, "age", waits);
+    end(w, '}');
+}
+
+static void put_counters(writer *w, const sb_stats *s, const sb_rates *r)
 {
     pair(w, "messages", "in", s->msgs_in, "out", s->msgs_out);
     pair(w, "bytes", "in", s->bytes_in, "out", s->bytes_out);
     begin(w, "queue", '{');
-    pair(w, "in", "messages", s->queued_in_msgs, "bytes", s->queued_in_bytes);
-    pair(w, "out", "messages", s->queued_out_msgs, "bytes", s->queued_out_bytes);
+    put_queue(w, "in", s->queued_in_msgs, s->queued_in_bytes, s->age_in);
+    put_queue(w, "out", s->queued_out_msgs, s->queued_out_bytes, s->age_out);
+    end(w, '}');
+    begin(w, "rates", '{');
+    real_pair(w, "messages", r->msgs_in, r->msgs_out);
+    real_pair(w, "bytes", r->bytes_in, r->bytes_out);
     end(w, '}');
     begin(w, "dropped", '{');
     for (int i = 0; i < SB_DROP_COUNT; i++)
@@ -98,9 +116,11 @@ static bool put_peer(void *arg, sb_peer *peer)
     writer *w = arg;
     const sb_peer_info *info = sb_peer_get_info(peer);
     sb_stats stats;
+    sb_rates rates;
     if (w->shown++ == PEERS_SHOWN)
         return false;
     sb_peer_stats(peer, &stats);
+    sb_peer_rates(peer, &rates);
     begin(w, NULL, '{');
     number_member(w, "id", sb_peer_id(peer));
     text_member(w, "address", sb_peer_address(peer));
@@ -112,7 +132,7 @@ static bool put_peer(void *arg, sb_peer *peer)
     sb_text_json(w->t, info != NULL ? info->identity : NULL, info != NULL ? info->identity_len : 0);
     sb_text_put(w->t, ",");
     seconds_member(w, "rtt", sb_peer_rtt(peer));
-    put_counters(w, &stats);
+    put_counters(w, &stats, &rates);
     end(w, '}');
     return true;
 }
@@ -190,13 +210,15 @@ static bool put_socket(void *arg, sb_socket *sock)
 {
     writer *w = arg;
     sb_stats stats;
+    sb_rates rates;
     sb_socket_stats(sock, &stats);
+    sb_socket_rates(sock, &rates);
     begin(w, NULL, '{');
     text_member(w, "name", sb_socket_name(sock));
     text_member(w, "type", sb_type_name(sb_socket_type(sock)));
     number_member(w, "peers", stats.peers);
     number_member(w, "subscriptions", stats.subscriptions);
-    put_counters(w, &stats);
+    put_counters(w, &stats, &rates);
     put_failures(w, &stats);
     put_lists(w, sock);
     end(w, '}');

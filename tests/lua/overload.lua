@@ -40,6 +40,22 @@ test("congestion is told with depth", function()
   eq(push:stats().dropped.hwm, 6)
 end)
 
+test("ages and rates are told", function()
+  local push <close> = sb.push { linger = 0 }
+  push:connect "inproc://overload-age"
+  push:send "waits"
+  sb.sleep(0.05)
+  local st = push:stats()
+  assert(st.age_out >= 0.04 and st.age_out < 30, st.age_out)
+  eq(st.age_in, 0)
+  eq(st.rates.msgs_out, 0)
+  local pull <close> = sb.pull { bind = "inproc://overload-age" }
+  eq(pull:recv(5)[1], "waits")
+  eventually(function() return push:stats().age_out == 0 end)
+  local rates = pull:peers()[1]:stats().rates
+  assert(rates.msgs_in > 0 and rates.bytes_in > 6 * rates.msgs_in and rates.span > 0, rates.msgs_in)
+end)
+
 test("what waited too long is gone", function()
   local push <close> = sb.push { message_ttl = "50ms", linger = 0 }
   push:connect "inproc://overload-ttl"

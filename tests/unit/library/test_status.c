@@ -71,6 +71,8 @@ static void test_what_a_broker_does_can_be_seen(void **state)
         "assert(by.front.routes[1].messages == 2 and by.front.routes[1].to[1] == 'back')\n"
         "assert(by.front.routes[2].messages == 1 and by.front.dropped.denied == 1)\n"
         "assert(by.front.endpoints[1].kind == 'bind')\n"
+        "assert(by.front.queue['in'].age == 0 and by.front.rates.messages['in'] > 0)\n"
+        "assert(by.front.peer_list[1].rates.bytes['in'] > by.front.peer_list[1].rates.messages['in'])\n"
         "assert(by.front.peer_list[1].type == 'PUSH' and by.front.peer_list[1].messages['in'] == 3)\n"
         "assert(by.feed.subscriptions == 2 and by.feed.topics[1].topic == 'x.')\n"
         "assert(by.feed.topics[2].topic == 'y.\\u{ff}\\0\"' and by.feed.topics[2].peers == 1, "
