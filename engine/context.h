@@ -49,6 +49,9 @@ typedef struct sb_engine_config {
     uint32_t max_peers;  /* connections over all sockets, 0 = no limit */
     uint64_t max_queued; /* octets queued over all peers, 0 = no limit; shared fairly (docs/overload.md) */
     bool hold_connects;  /* connects wait for sb_engine_release_connects */
+    /* This engine is number `worker` of so many that are one to the outside (engine/team.h): routing ids are
+     * given so that no two meet, and SUB and XSUB connect in number 0 only. 0 workers: it is alone. */
+    uint32_t worker, workers;
 } sb_engine_config;
 
 /* NULL config: all defaults. err (may be NULL) gets one line. */
@@ -108,6 +111,8 @@ void sb_engine_each_socket(sb_engine *engine, bool (*fn)(void *arg, sb_socket *s
 void sb_engine_each_bind(
     sb_engine *engine, bool (*fn)(void *arg, sb_socket *sock, const char *endpoint), void *arg);
 uint32_t sb_engine_sockets(const sb_engine *engine);
+/* Which one it is of how many (at least 1): as the configuration said. */
+uint32_t sb_engine_worker(const sb_engine *engine, uint32_t *workers);
 
 /* Formats a line and hands it to the host. */
 void sb_engine_log(sb_engine *engine, sb_log_level level, const char *fmt, ...)

@@ -61,6 +61,8 @@ sb_err sb_socket_connect(sb_socket *sock, const char *endpoint, char *err, size_
  * SB_ECLOSED when the socket takes no input any more, SB_EREFUSED at max_peers, SB_ENOMEM, SB_EINVAL when it
  * is no stream. */
 typedef struct sb_arrival {
+    uint8_t inside; /* an sb_inside (engine/team.h): the other end is a mate's; never for a connection of
+                       others */
     const char *endpoint; /* what stands for the bind: one text for all that come the same way */
     const char *address;  /* of the peer, as scripts see it */
     const char *user_id;  /* of the peer, when it is known already; NULL or "": it is not */

@@ -64,6 +64,15 @@ static const luaL_Reg functions[] = {
     {NULL, NULL},
 };
 
+static void open_worker(lua_State *L)
+{
+    uint32_t workers;
+    lua_pushinteger(L, sb_engine_worker(sb__script_of(L)->engine, &workers));
+    lua_setfield(L, -2, "worker");
+    lua_pushinteger(L, workers);
+    lua_setfield(L, -2, "workers");
+}
+
 int sb__open_signalbox(lua_State *L)
 {
     lua_newtable(L);
@@ -78,6 +87,7 @@ int sb__open_signalbox(lua_State *L)
     sb__open_shared(L);
     open_tokens(L);
     luaL_setfuncs(L, functions, 0);
+    open_worker(L);
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_getfield(L, -1, "cjson.safe");
     lua_setfield(L, -3, "json");

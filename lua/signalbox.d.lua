@@ -27,6 +27,8 @@
 ---@field DROP sb.Token the message goes nowhere, counted as denied
 ---@field ACCEPT sb.Token the subscription is accepted
 ---@field DENY sb.Token the subscription is denied
+---@field worker integer which of the workers that run this script, from 0 (nginx, worker all)
+---@field workers integer how many they are; 1 while the configuration is checked
 ---@field json table lua-cjson's safe module, also require "cjson.safe"
 ---@field log sb.Log
 local sb = {}

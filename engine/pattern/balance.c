@@ -21,19 +21,20 @@ static void to_the_back(sb__robin *robin, sb_peer *peer)
 static uint64_t load_of(const sb_peer *peer)
 {
     uint64_t queued = peer->out.msgs + (peer->out_stage != NULL ? peer->out_stage->msgs : 0);
-    bool answers = peer->pattern->impl->can_recv && peer->msgs_out > peer->msgs_in;
+    bool answers = peer->pattern->impl->can_recv && peer->msgs_out > peer->msgs_in && !peer->inside;
     return queued + (answers ? peer->msgs_out - peer->msgs_in : 0);
 }
 
 /* Among equals the one that waited longest. */
 static sb_peer *least_queued(sb__robin *robin, const sb_msg *msg)
 {
-    sb_peer *best = peer_of(robin->ring.next);
+    sb_peer *best = NULL;
     (void)msg;
     SB_LIST_EACH(node, &robin->ring)
     {
-        if (load_of(peer_of(node)) < load_of(best))
-            best = peer_of(node);
+        sb_peer *peer = peer_of(node);
+        if (!sb__robin_passes_over(robin, peer) && (best == NULL || load_of(peer) < load_of(best)))
+            best = peer;
     }
     return best;
 }

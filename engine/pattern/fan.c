@@ -95,12 +95,12 @@ static sb_err visit(sb__fan *fan, sb_peer *peer, const sb_msg *msg)
 
 /* Every holder of a matching prefix; `whole`: of the whole topic; `only`: this peer, NULL for all. The
  * callers' constants decide at compile time. */
-static inline sb_err visit_holders(
-    sb__fan *fan, const sb_frame *topic, const sb_msg *msg, bool whole, const sb_peer *only)
+static inline sb_err visit_holders(sb__fan *fan, const sb__topics *set, const sb_frame *topic,
+    const sb_msg *msg, bool whole, const sb_peer *only)
 {
     const sb__topic_sub *subs;
     uint32_t n;
-    sb__topic_cursor c = sb__topics_walk(&fan->topics, topic->data, topic->len);
+    sb__topic_cursor c = sb__topics_walk(set, topic->data, topic->len);
     fan->serial++;
     while ((subs = sb__topics_next(&c, &n)) != NULL)
         for (uint32_t i = 0; i < n && (!whole || c.left == 0); i++)
@@ -111,19 +111,19 @@ static inline sb_err visit_holders(
 
 static sb_err visit_matching(sb__fan *fan, const sb_frame *topic, const sb_msg *msg)
 {
-    return visit_holders(fan, topic, msg, false, NULL);
+    return visit_holders(fan, &fan->topics, topic, msg, false, NULL);
 }
 
 /* RADIO: the whole topic must match, not its beginning. */
 static sb_err visit_exact(sb__fan *fan, const sb_frame *topic, const sb_msg *msg)
 {
-    return visit_holders(fan, topic, msg, true, NULL);
+    return visit_holders(fan, &fan->topics, topic, msg, true, NULL);
 }
 
 /* xpub_manual_last_value: the peer whose subscription was granted last, if it matches. */
 static sb_err visit_only(sb__fan *fan, const sb_frame *topic, const sb_msg *msg)
 {
-    return visit_holders(fan, topic, msg, false, fan->only);
+    return visit_holders(fan, &fan->topics, topic, msg, false, fan->only);
 }
 
 /* invert_matching: all connected peers but those that match. */
@@ -143,6 +143,14 @@ static sb_err visit_others(sb__fan *fan, const sb_frame *topic, const sb_msg *ms
             return SB_EAGAIN;
     }
     return SB_OK;
+}
+
+/* Mates, unless the message came from one. */
+static sb_err visit_links(sb__fan *fan, const sb_frame *topic, const sb_msg *msg)
+{
+    if (fan->links.count == 0 || fan->base.passing)
+        return SB_OK;
+    return visit_holders(fan, &fan->links, topic, msg, false, NULL);
 }
 
 static sb_err (*visitor(const sb__fan *fan))(sb__fan *, const sb_frame *, const sb_msg *)
@@ -168,12 +176,14 @@ sb_err sb__fan_send(sb_pattern *pat, sb_msg *msg)
     sb__envelope_view(&body, msg, msg->envelope);
     fan->sending = &body;
     sb_err (*each)(sb__fan *, const sb_frame *, const sb_msg *) = visitor(fan);
-    if (pat->options->xpub_nodrop && each(fan, &body.frames[0], NULL) != SB_OK)
+    if (pat->options->xpub_nodrop &&
+        (each(fan, &body.frames[0], NULL) != SB_OK || visit_links(fan, &body.frames[0], NULL) != SB_OK))
         return SB_EAGAIN;
     if (fan->retain != NULL)
         sb__retain_put(fan->retain, &body, pat->host->stamp(pat));
     const sb_msg *once = encode(fan, &body, &e);
     each(fan, &body.frames[0], once);
+    visit_links(fan, &body.frames[0], once);
     fan->only = NULL;
     sb_buf_unref(e.buf);
     return SB_OK;
@@ -207,9 +217,24 @@ static void tell(sb__fan *fan, sb_peer *peer, const uint8_t *topic, size_t len, 
         free(event);
 }
 
+static sb__topics *set_of(sb__fan *fan, const sb_peer *peer)
+{
+    return peer->inside ? &fan->links : &fan->topics;
+}
+
+/* The mates know what our own subscribers want. */
+static void hold(sb__fan *fan, const sb_peer *peer, const uint8_t *topic, size_t len, bool on)
+{
+    const sb__pattern_host *host = fan->base.host;
+    if (!peer->inside && host->holds != NULL)
+        host->holds(&fan->base, topic, len, on);
+}
+
 static bool may_add(const sb__fan *fan, const sb_peer *peer, const uint8_t *topic, size_t len)
 {
     uint64_t max = fan->base.options->max_subscriptions;
+    if (peer->inside)
+        return true; /* counted where they came from */
     if (max == 0)
         max = MAX_SUBSCRIPTIONS;
     uint64_t max_bytes = fan->base.options->max_subscription_bytes;
@@ -230,9 +255,12 @@ sb_err sb__fan_subscribed(sb_pattern *pat, sb_peer *peer, const uint8_t *topic, 
         tell(fan, peer, topic, len, subscribe);
         return SB_OK;
     }
-    bool late = subscribe && fan->retain != NULL && !sb__topics_holds(&fan->topics, peer, topic, len);
-    sb_err err = subscribe ? sb__topics_add(&fan->topics, peer, topic, len, &edge)
-                           : sb__topics_remove(&fan->topics, peer, topic, len, &edge);
+    sb__topics *set = set_of(fan, peer);
+    bool late = subscribe && fan->retain != NULL && !sb__topics_holds(set, peer, topic, len);
+    sb_err err = subscribe ? sb__topics_add(set, peer, topic, len, &edge)
+                           : sb__topics_remove(set, peer, topic, len, &edge);
+    if (err == SB_OK && edge)
+        hold(fan, peer, topic, len, subscribe);
     if (!subscribe && peer->narrows != NULL && !sb__topics_holds(&fan->topics, peer, topic, len))
         sb__narrow_remove(peer, topic, len);
     if (err == SB_OK && fan->tells && (edge || all))
@@ -263,6 +291,7 @@ struct farewell {
 static void tell_gone(void *arg, const uint8_t *topic, size_t len)
 {
     struct farewell *f = arg;
+    hold(f->fan, f->peer, topic, len, false);
     if (f->fan->tells)
         tell(f->fan, f->peer, topic, len, false);
 }
@@ -285,14 +314,14 @@ sb_err sb__fan_attach(sb_pattern *pat, sb_peer *peer)
     sb_list_push_back(&fan->peers, &peer->active);
     fan->npeers++;
     peer->mark = 0;
-    peer->out.conflate = pat->options->conflate && peer->out_stage == NULL;
+    peer->out.conflate = pat->options->conflate && peer->out_stage == NULL && !peer->inside;
     return SB_OK;
 }
 
 sb_err sb__fan_ready(sb_pattern *pat, sb_peer *peer)
 {
     const sb__pattern_options *o = pat->options;
-    if (o->welcome_len == 0)
+    if (o->welcome_len == 0 || peer->inside)
         return SB_OK;
     sb_msg msg;
     sb_msg_init(&msg);
@@ -307,7 +336,7 @@ void sb__fan_lost(sb_pattern *pat, sb_peer *peer)
 {
     sb__fan *fan = fan_from(pat);
     struct farewell f = {.fan = fan, .peer = peer};
-    sb__topics_remove_peer(&fan->topics, peer, tell_gone, &f);
+    sb__topics_remove_peer(set_of(fan, peer), peer, tell_gone, &f);
     sb__pipe_drained(peer);
 }
 
@@ -316,7 +345,7 @@ void sb__fan_detach(sb_pattern *pat, sb_peer *peer)
     sb__fan *fan = fan_from(pat);
     struct farewell f = {.fan = fan, .peer = peer};
     fan->only = fan->only == peer ? NULL : fan->only;
-    sb__topics_remove_peer(&fan->topics, peer, tell_gone, &f);
+    sb__topics_remove_peer(set_of(fan, peer), peer, tell_gone, &f);
     sb_list_remove(&peer->active);
     fan->npeers--;
     /* A publisher that waited for this peer waits for nobody now. */
@@ -328,6 +357,7 @@ sb_err sb__fan_init(sb_pattern *pat)
 {
     sb__fan *fan = fan_from(pat);
     sb__topics_init(&fan->topics);
+    sb__topics_init(&fan->links);
     sb_list_init(&fan->peers);
     fan->tells = pat->impl->can_recv;
     return SB_OK;
@@ -336,5 +366,6 @@ sb_err sb__fan_init(sb_pattern *pat)
 void sb__fan_finish(sb_pattern *pat)
 {
     sb__topics_finish(&fan_from(pat)->topics);
+    sb__topics_finish(&fan_from(pat)->links);
     sb__retain_destroy(fan_from(pat)->retain);
 }

@@ -10,7 +10,8 @@
 typedef struct sb__fan {
     sb_pattern base;
     sb__topics topics;
-    sb_list peers; /* attached, by their active node */
+    sb__topics links; /* what mates hold */
+    sb_list peers;    /* attached, by their active node */
     uint32_t npeers;
     uint64_t serial; /* of the message being sent; peer->mark */
     bool starved;    /* xpub_nodrop: a send met a full peer */

@@ -28,6 +28,10 @@ typedef struct sb__pattern_host {
     void (*congestion)(sb_pattern *pat, sb_peer *peer);
     /* The time (ns), for a message that begins to wait in a stage; the socket sees to its expiry. */
     uint64_t (*stamp)(sb_pattern *pat);
+    /* For the team, see engine/team.h; both may be NULL. elsewhere: SB_EHOSTUNREACH where there is no team.
+     */
+    void (*holds)(sb_pattern *pat, const uint8_t *key, size_t len, bool on);
+    sb_err (*elsewhere)(sb_pattern *pat, const sb_msg *msg);
 } sb__pattern_host;
 
 typedef struct sb_pattern_impl {
@@ -122,6 +126,7 @@ struct sb_pattern {
     const sb__pattern_host *host;
     const sb__pattern_options *options;
     void *socket; /* the socket's, for host slots */
+    bool passing; /* what is sent came over a link: for peers from outside (engine/team.h) */
 };
 
 /* A pattern of this type; NULL out for unknown types: SB_EINVAL. SB_ENOMEM. */

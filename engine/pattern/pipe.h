@@ -49,6 +49,8 @@ struct sb_peer {
     bool attached;            /* the pattern knows it */
     bool dialed;              /* we connect to it */
     bool dismissed;           /* STREAM: the application ended it */
+    uint8_t inside;           /* an sb_inside: the far end is a mate's (engine/team.h) */
+    bool held_by_team;        /* ROUTER: its routing id was told to the team */
 
     /* the pattern's */
     uint8_t *routing_id; /* ROUTER: how this peer is addressed; owned, may be NULL */

@@ -34,7 +34,7 @@ static sb_err overflow(sb__robin *robin, const sb_msg *msg)
 {
     sb_pattern *pat = &robin->base;
     sb_peer *peer = NULL;
-    if (pat->options->on_full == SB_ON_FULL_DROP_OLD && robin->peers > 0) {
+    if (pat->options->on_full == SB_ON_FULL_DROP_OLD && robin->peers > 0 && !pat->passing) {
         peer = pick_full(robin, msg);
         if (peer->out_stage != NULL && sb__pipe_push_staged(peer, msg, true) == SB_OK)
             return SB_OK;
@@ -49,11 +49,35 @@ static bool drops(const sb__robin *robin)
     return policy == SB_ON_FULL_DROP_NEW || policy == SB_ON_FULL_DROP_OLD;
 }
 
+/* The next peer with room that comes from outside. */
+static sb_err send_outside(sb__robin *robin, const sb_msg *msg, sb_peer **to)
+{
+    SB_LIST_EACH_SAFE(node, after, &robin->ring)
+    {
+        sb_peer *peer = SB_LIST_ENTRY(node, sb_peer, active);
+        if (sb__robin_passes_over(robin, peer))
+            continue;
+        sb_err err = sb__pipe_push(peer, msg);
+        if (err == SB_EAGAIN) {
+            sb_list_remove(&peer->active);
+            continue;
+        }
+        if (err == SB_OK)
+            rotate(robin, peer);
+        *to = peer;
+        return err;
+    }
+    robin->starved = true;
+    return SB_EAGAIN;
+}
+
 sb_err sb__robin_send_to(sb__robin *robin, const sb_msg *msg, sb_peer **to)
 {
     SB_TRACE(11);
     if (robin->base.options->balance != SB_BALANCE_ROUND_ROBIN)
         return sb__balance_send_to(robin, msg, to);
+    if (robin->base.passing)
+        return send_outside(robin, msg, to);
     while (!sb_list_empty(&robin->ring)) {
         sb_peer *peer = SB_LIST_ENTRY(robin->ring.next, sb_peer, active);
         sb_err err = sb__pipe_push(peer, msg);
@@ -93,8 +117,9 @@ sb_err sb__robin_attach(sb_pattern *pat, sb_peer *peer)
 {
     sb__robin *robin = robin_from(pat);
     robin->peers++;
+    robin->links += peer->inside != 0;
     sb_list_push_back(&robin->all, &peer->member);
-    peer->out.conflate = pat->options->conflate && peer->out_stage == NULL;
+    peer->out.conflate = pat->options->conflate && peer->out_stage == NULL && !peer->inside;
     sb__robin_admit(pat, peer);
     return SB_OK;
 }
@@ -109,6 +134,7 @@ void sb__robin_detach(sb_pattern *pat, sb_peer *peer)
     sb_list_remove(&peer->active);
     sb_list_remove(&peer->member);
     robin_from(pat)->peers--;
+    robin_from(pat)->links -= peer->inside != 0;
 }
 
 void sb__robin_lost(sb_pattern *pat, sb_peer *peer)

@@ -10,6 +10,7 @@ typedef struct sb__robin {
     sb_list ring;   /* peers with room, next one first */
     sb_list all;    /* attached, with room or without */
     uint32_t peers; /* ... and their number */
+    uint32_t links; /* of them to mates */
     bool starved;   /* a send found nobody: host->writable is owed */
 } sb__robin;
 
@@ -27,6 +28,12 @@ void sb__robin_admit(sb_pattern *pat, sb_peer *peer);
 sb_err sb__robin_send(sb_pattern *pat, sb_msg *msg);
 /* The same; *to gets the peer it was queued for. */
 sb_err sb__robin_send_to(sb__robin *robin, const sb_msg *msg, sb_peer **to);
+
+/* Whether a message that came over a link may not go to this peer: others are from outside. */
+static inline bool sb__robin_passes_over(const sb__robin *robin, const sb_peer *peer)
+{
+    return robin->base.passing && peer->inside && robin->peers > robin->links;
+}
 
 /* An empty message, for probe_router. */
 sb_err sb__probe(sb_peer *peer);

@@ -24,11 +24,23 @@ static router *router_from(sb_pattern *pat)
 
 /* Names */
 
+/* The mates learn under which names our peers can be reached. */
+static void hold(router *r, sb_peer *peer, bool on)
+{
+    const sb__pattern_host *host = r->base.host;
+    if (host->holds == NULL || peer->held_by_team == on || peer->routing_id == NULL)
+        return;
+    peer->held_by_team = on;
+    host->holds(&r->base, peer->routing_id, peer->routing_id_len, on);
+}
+
 /* Handover: what waits for the old connection goes to the new one, and the old one ends. It is renamed, for
  * what it sent before may still be delivered. */
 static sb_err take_over(router *r, sb_peer *old, sb_peer *peer)
 {
+    hold(r, old, false);
     sb_err err = sb__names_give_auto(&r->names, old);
+    hold(r, old, true);
     if (err != SB_OK)
         return err;
     old->pattern_data = NULL;
@@ -83,25 +95,30 @@ static sb_err router_ready(sb_pattern *pat, sb_peer *peer)
 {
     router *r = router_from(pat);
     sb_err err = SB_OK;
+    hold(r, peer, false);
     if (peer->pattern_data == NULL && peer->info->identity_len > 0)
         err = name_announced(r, peer, peer->info->identity, peer->info->identity_len);
     else if (peer->pattern_data == NULL && (!sb__names_knows(&r->names, peer) || !sb__names_is_auto(peer)))
         err = sb__names_give_auto(&r->names, peer);
     if (err != SB_OK)
         return err;
+    hold(r, peer, true);
     return pat->options->probe_router ? sb__probe(peer) : SB_OK;
 }
 
 /* A named peer is queued to until it is back; an automatic name ends with its connection. */
 static void router_lost(sb_pattern *pat, sb_peer *peer)
 {
-    if (peer->pattern_data == NULL && sb__names_is_auto(peer))
+    if (peer->pattern_data == NULL && sb__names_is_auto(peer)) {
+        hold(router_from(pat), peer, false);
         sb__names_forget(&router_from(pat)->names, peer);
+    }
     sb__pipe_drained(peer);
 }
 
 static void router_detach(sb_pattern *pat, sb_peer *peer)
 {
+    hold(router_from(pat), peer, false);
     sb__names_forget(&router_from(pat)->names, peer);
 }
 
@@ -135,6 +152,17 @@ static sb_err refused(router *r, sb_peer *peer, sb_err err, sb_drop why)
     return SB_OK;
 }
 
+/* Not ours, maybe a mate's. */
+static sb_err send_elsewhere(router *r, const sb_msg *msg)
+{
+    sb_err err = SB_EHOSTUNREACH;
+    if (r->base.host->elsewhere != NULL && !r->base.passing)
+        err = r->base.host->elsewhere(&r->base, msg);
+    if (err == SB_OK)
+        return SB_OK;
+    return refused(r, NULL, err, err == SB_EHOSTUNREACH ? SB_DROP_NO_PEER : SB_DROP_HWM);
+}
+
 static sb_err router_send(sb_pattern *pat, sb_msg *msg)
 {
     router *r = router_from(pat);
@@ -142,7 +170,7 @@ static sb_err router_send(sb_pattern *pat, sb_msg *msg)
         return SB_EINVAL;
     sb_peer *peer = sb__names_find(&r->names, &msg->frames[0]);
     if (peer == NULL)
-        return refused(r, NULL, SB_EHOSTUNREACH, SB_DROP_NO_PEER);
+        return send_elsewhere(r, msg);
     sb_msg rest;
     sb__envelope_view(&rest, msg, 1);
     sb_err err = sb__pipe_push(peer, &rest);

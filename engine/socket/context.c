@@ -40,6 +40,8 @@ sb_err sb_engine_create(const sb_engine_config *cfg, char *err, size_t cap, sb_e
     engine->budget.max = cfg->max_queued;
     engine->budget.clock = &engine->loop->now;
     engine->holding = cfg->hold_connects;
+    engine->worker = cfg->worker;
+    engine->workers = cfg->workers > 0 ? cfg->workers : 1;
     engine->pool = sb__pool_create(POOL_KEEP); /* NULL: the queues take from the heap */
     sb_list_init(&engine->sockets);
     sb_list_init(&engine->shells);
@@ -108,6 +110,12 @@ const char *sb_engine_backend(const sb_engine *engine)
 const char *sb_engine_notice(const sb_engine *engine)
 {
     return engine->notice;
+}
+
+uint32_t sb_engine_worker(const sb_engine *engine, uint32_t *workers)
+{
+    *workers = engine->workers;
+    return engine->worker;
 }
 
 uint64_t sb_engine_now(const sb_engine *engine)

@@ -275,6 +275,13 @@ static bool begin_at_host(dialer *d)
     return fd != SB_HOST_NOT_MINE;
 }
 
+/* Of a team one is enough to get what is published. */
+static bool is_left_to_another(const sb_socket *sock)
+{
+    return sock->engine->worker > 0 &&
+           (SB_TYPE_BIT(sock->type) & (SB_TYPE_BIT(SB_SUB) | SB_TYPE_BIT(SB_XSUB)));
+}
+
 /* A name is looked up anew for every round of attempts: addresses change. */
 static void begin(dialer *d)
 {
@@ -286,7 +293,7 @@ static void begin(dialer *d)
     d->naddrs = 1;
     if (begin_at_host(d))
         return;
-    d->held = d->base.socket->engine->holding && !d->quiet;
+    d->held = (d->base.socket->engine->holding && !d->quiet) || is_left_to_another(d->base.socket);
     if (d->held)
         return;
     sb_err err = sb__endpoint_addr(ep, ipv6, &d->addrs[0]);

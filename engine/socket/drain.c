@@ -8,7 +8,8 @@
 typedef struct totals {
     uint64_t sent, msgs, bytes, incomplete;
     uint32_t peers;
-    bool moving; /* something that has a consumer still waits in an in queue */
+    uint32_t links[SB_INSIDE_COUNT]; /* over which mates may still send something */
+    bool moving;                     /* something that has a consumer still waits in an in queue */
 } totals;
 
 static void add_socket(totals *t, const sb_socket *sock)
@@ -26,6 +27,7 @@ static void add_socket(totals *t, const sb_socket *sock)
     {
         const sb_peer *peer = SB_LIST_ENTRY(n, sb_peer, peers);
         t->peers += peer->out.msgs > 0;
+        t->links[sock->inside] += peer->ready;
         t->moving |= peer->pauses > 0 || peer->held != NULL;
         t->moving |= peer->ready && (asked || sb__peer_awaits(peer));
     }
@@ -79,6 +81,15 @@ static void stop_asking(sb_engine *engine)
     }
 }
 
+/* Links end one kind after the other: work first, what answers it when all mates' work has ended. */
+static bool is_alone(sb_engine *engine, const totals *t)
+{
+    while (!t->moving && engine->drain_parted + 1 < SB_INSIDE_COUNT &&
+           (engine->drain_parted == SB_OUTSIDE || t->links[engine->drain_parted] == 0))
+        sb__team_part(engine, ++engine->drain_parted);
+    return t->links[SB_INSIDE] + t->links[SB_INSIDE_REACH] == 0;
+}
+
 /* What was taken from one peer may be for another whose connect had nothing to do until now. */
 static void wake_dialers(sb_engine *engine)
 {
@@ -103,7 +114,9 @@ static void on_check(sb_timer *timer)
     }
     if (!engine->drain_asked && now >= engine->drain_ask_until)
         stop_asking(engine);
-    if (!engine->drain_closing && (late || !count(engine).moving))
+    totals t = count(engine);
+    bool alone = engine->drain_closing || is_alone(engine, &t);
+    if (!engine->drain_closing && (late || (!t.moving && alone)))
         begin_close(engine, now);
     if (!engine->drain_closing)
         wake_dialers(engine);
@@ -128,7 +141,8 @@ sb_err sb_engine_drain(sb_engine *engine, uint64_t deadline_ns, sb_drain *drain)
     engine->drain_deadline = deadline_ns > SB_NEVER - now ? SB_NEVER : now + deadline_ns;
     SB_LIST_EACH(n, &engine->sockets)
     {
-        sb__socket_quiesce(SB_LIST_ENTRY(n, sb_socket, node));
+        if (!SB_LIST_ENTRY(n, sb_socket, node)->inside)
+            sb__socket_quiesce(SB_LIST_ENTRY(n, sb_socket, node));
     }
     return sb_timer_start(engine->loop, &engine->drain_timer, now + CHECK_EVERY);
 }

@@ -44,6 +44,7 @@ static sb_err hold(sb_socket *to, sb_peer *from, const sb_msg *msg)
     held->from = from;
     held->to = to;
     held->since = from->in.msgs > 0 ? sb__queue_oldest(&from->in) : sb_engine_now(to->engine);
+    held->passed = to->pattern->passing;
     sb__held **at = &from->held;
     while (*at != NULL)
         at = &(*at)->next;
@@ -68,6 +69,17 @@ sb_err sb_socket_forward(sb_socket *to, sb_peer *from, sb_msg *msg)
     return SB_OK;
 }
 
+sb_err sb_socket_pass(sb_socket *to, sb_peer *from, sb_msg *msg)
+{
+    if (to->pattern == NULL) /* closed; route rows may still name it */
+        return SB_ECLOSED;
+    to->pattern->passing = true;
+    sb_err err = sb_socket_forward(to, from, msg);
+    if (to->pattern != NULL)
+        to->pattern->passing = false;
+    return err;
+}
+
 static sb__held *held_of(sb_list_node *node)
 {
     return (sb__held *)((char *)node - offsetof(sb__held, waiting));
@@ -78,7 +90,9 @@ void sb__held_release(sb_socket *to)
     while (!sb_list_empty(&to->holders)) {
         sb__held *held = held_of(sb_list_first(&to->holders));
         sb_peer *from = held->from;
+        to->pattern->passing = held->passed;
         sb_err err = sb_socket_send(to, held->msg);
+        to->pattern->passing = false;
         if (err == SB_EAGAIN)
             return;
         if (err != SB_OK)

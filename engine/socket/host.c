@@ -72,6 +72,19 @@ static uint64_t host_stamp(sb_pattern *pat)
     return sb__overload_stamp(pat->socket);
 }
 
+static void host_holds(sb_pattern *pat, const uint8_t *key, size_t len, bool on)
+{
+    const sb_socket *sock = pat->socket;
+    if (sock->team != NULL)
+        sock->team->holds(sock->team, key, len, on);
+}
+
+static sb_err host_elsewhere(sb_pattern *pat, const sb_msg *msg)
+{
+    const sb_socket *sock = pat->socket;
+    return sock->team != NULL ? sock->team->elsewhere(sock->team, msg) : SB_EHOSTUNREACH;
+}
+
 const sb__pattern_host sb__socket_as_host = {
     .writable = host_writable,
     .readable = host_readable,
@@ -82,6 +95,8 @@ const sb__pattern_host sb__socket_as_host = {
     .filter_gone = host_filter_gone,
     .congestion = host_congestion,
     .stamp = host_stamp,
+    .holds = host_holds,
+    .elsewhere = host_elsewhere,
 };
 
 void sb__host_init(sb_socket *sock)

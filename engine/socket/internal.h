@@ -8,6 +8,7 @@
 #include "engine/pattern/pool.h"
 #include "engine/auth.h"
 #include "engine/socket.h"
+#include "engine/team.h"
 #include "engine/transport/conn.h"
 #include "engine/transport/endpoint.h"
 #include "engine/transport/hub.h"
@@ -26,14 +27,16 @@ struct sb_engine {
     bool holding;      /* connects wait */
     sb_list shells;    /* closed sockets that route rows still name */
     sb_authenticator *authenticator;
-    sb_map questions; /* peers that wait to be let in, by number (auth.c) */
-    sb_socket *zap;   /* asks a ZAP handler of the application (zap.c); NULL until it is needed */
+    uint32_t worker, workers; /* which one of how many that are one (engine/team.h) */
+    sb_map questions;         /* peers that wait to be let in, by number (auth.c) */
+    sb_socket *zap;           /* asks a ZAP handler of the application (zap.c); NULL until it is needed */
     sb_handler zap_handler;
     struct sb_drain *drain;
     sb_timer drain_timer;
     sb_drain_report drain_report;
     uint64_t drain_sent_before, drain_incomplete_before, drain_deadline;
     uint64_t drain_ask_until; /* requests are taken until then */
+    uint8_t drain_parted;     /* links up to this kind are told to end (sb_inside) */
     bool drain_asked;         /* ... and it is over */
     bool drain_closing;
 };
@@ -46,6 +49,7 @@ typedef struct sb__held {
     sb_socket *to;
     sb_msg *msg;
     uint64_t since; /* when it came */
+    bool passed;    /* it came over a link: sb_socket_pass */
 } sb__held;
 
 /* One bind or connect of a socket. */
@@ -69,6 +73,7 @@ struct sb__binding {
     char *resolved; /* as it really is; NULL: not known (yet), or no memory for it */
     sb__layers *layers;
     bool bind;
+    bool inside; /* mates come in here (engine/team.h) */
     bool shares; /* listens by the socket of another binding: several services behind one port */
     bool closing;
     bool leaving; /* unbind or disconnect was asked; done at the turn's end */
@@ -109,6 +114,8 @@ struct sb_socket {
     sb_handler *handler;
     sb_handler *claim; /* the host's, asked first */
     void *data;
+    sb_team *team;  /* NULL: the socket is alone */
+    uint8_t inside; /* an sb_inside: receives what comes over links */
     sb_route *route;
     int64_t numbers[SB__OPTIONS];
     sb__blob strings[SB__OPTIONS];
@@ -178,6 +185,8 @@ sb_err sb__peer_attach(sb_peer *peer); /* before its connection is up: it can be
 /* The connection of a peer is up or gone; `reconnects`: the peer stays. */
 sb_err sb__peer_up(sb_peer *peer, sb__conn *conn, const sb_peer_info *info);
 void sb__peer_down(sb_peer *peer, bool reconnects);
+/* The mate at the other end wants nothing more: what is queued still goes, nothing is added. */
+void sb__peer_retire(sb_peer *peer);
 /* Frees a peer that is down and has nothing left to deliver; else it stays until it has. */
 void sb__peer_reap(sb_peer *peer);
 void sb__peer_drop(sb_peer *peer, sb_drop why, uint64_t n);
@@ -211,6 +220,13 @@ bool sb__route_calls(sb_route *route, const sb_route_call *call, const sb_msg *m
 /* deadletter.c */
 bool sb__dead_letter_to(sb_socket *to, sb_socket *sock, sb_peer *peer, const sb_msg *msg, const char *reason,
     const char *where, sb_drop drop);
+
+/* team.c */
+void sb__team_peer(sb_peer *peer, bool on); /* one is ready, or gone */
+/* A mate's end of a link went: what waits here for it goes to others. */
+void sb__team_rescue(sb_peer *peer);
+/* Links of that kind end, behind what is queued. */
+void sb__team_part(sb_engine *engine, uint8_t kind);
 
 /* gate.c */
 void sb__gate_init(sb__gate *gate);

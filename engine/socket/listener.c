@@ -16,6 +16,7 @@ typedef struct listener {
     sb_listener *ln; /* NULL once closed */
     bool accepting;
     bool made_path; /* the path of an ipc endpoint is ours to remove */
+    uint8_t inside; /* an sb_inside: of the mates that come in here */
     bool adopted;   /* never listened: there is one connection, and the binding ends with it */
     sb_list conns;
     uint32_t open; /* connections whose stream is not closed yet */
@@ -44,6 +45,7 @@ static sb_err conn_ready(sb__conn *conn, const sb_peer_info *info)
     if (err != SB_OK)
         return err;
     conn->peer = peer;
+    peer->inside = l->inside;
     sb__gate_settle(sock, conn);
     err = sb__peer_up(peer, conn, info);
     if (err == SB_OK) {
@@ -71,7 +73,8 @@ static void conn_closed(sb__conn *conn)
 {
     listener *l = conn->owner_data;
     l->base.socket->engine->hub.peers--;
-    sb__gate_leave(l->base.socket, conn);
+    if (!l->inside)
+        sb__gate_leave(l->base.socket, conn);
     l->open--;
     l->base.closing = l->base.closing || l->adopted;
     free_if_done(l);
@@ -203,6 +206,7 @@ static const sb__conn_owner listener_conns = {
     .auth = sb__auth_ask,
     .resource = conn_resource,
     .confirmed = sb__subscription_confirmed,
+    .retired = sb__peer_retire,
     .drained = sb__conn_all_sent,
     .gone = conn_gone,
     .closed = conn_closed,
@@ -251,6 +255,8 @@ static sb_err take(listener *l, sb_stream **st, bool accepted, char *address, co
     sb__conn *conn;
     sb__session_config(sock, accepted, &cfg);
     cfg.user_id = user_id;
+    if (l->inside || sock->inside)
+        memset(&cfg.security, 0, sizeof cfg.security); /* nobody else can post into our box */
     cfg.chooses = has_services(l);
     if (cfg.chooses)
         cfg.oldest = 3; /* older ones cannot say what they want */
@@ -266,7 +272,8 @@ static sb_err take(listener *l, sb_stream **st, bool accepted, char *address, co
     l->open++;
     conn->address = address;
     sb_list_push_back(&l->conns, &conn->node);
-    sb__gate_enter(sock, conn);
+    if (!l->inside)
+        sb__gate_enter(sock, conn);
     sb__event_conn(sock, SB_EVENT_ACCEPTED, &l->base, conn, SB_OK, "");
     sb__conn_start(conn);
     return SB_OK;
@@ -465,7 +472,7 @@ static listener *find_adopter(const sb_socket *sock, const char *endpoint)
 }
 
 /* A listener that never listened. */
-static listener *create_adopter(sb_socket *sock, const char *endpoint)
+static listener *create_adopter(sb_socket *sock, const char *endpoint, sb_inside inside)
 {
     const sb__endpoint none = {.kind = SB__ENDPOINT_IPC};
     listener *l = calloc(1, sizeof *l);
@@ -474,6 +481,8 @@ static listener *create_adopter(sb_socket *sock, const char *endpoint)
         return NULL;
     }
     l->base.resolved = strdup(endpoint);
+    l->base.inside = inside != SB_OUTSIDE;
+    l->inside = inside;
     init_lists(l);
     return l;
 }
@@ -483,10 +492,10 @@ sb_err sb_socket_adopt(sb_socket *sock, const sb_arrival *arrival, int fd)
     sb_stream *st;
     if (sock->closing || sock->draining)
         return SB_ECLOSED;
-    if (sb__gate_check(sock, arrival->address) != NULL)
+    if (arrival->inside == SB_OUTSIDE && sb__gate_check(sock, arrival->address) != NULL)
         return SB_EREFUSED;
     listener *l = find_adopter(sock, arrival->endpoint);
-    if (l == NULL && (l = create_adopter(sock, arrival->endpoint)) == NULL)
+    if (l == NULL && (l = create_adopter(sock, arrival->endpoint, arrival->inside)) == NULL)
         return SB_ENOMEM;
     char *address = strdup(arrival->address);
     sb_err err = sb_loop_adopt_stream(sock->engine->loop, fd, &refused_events, &sock->engine->hub, &st);
@@ -525,4 +534,25 @@ sb_err sb__listener_adopt(sb_socket *sock, const sb__endpoint *ep, const char *g
     sb__binding_free(&l->base);
     free(l);
     return code;
+}
+
+/* ---- links to mates ---- */
+
+sb_err sb_socket_unlink(sb_socket *sock, const char *endpoint)
+{
+    SB_LIST_EACH(n, &sock->bindings)
+    {
+        listener *l = (listener *)SB_LIST_ENTRY(n, sb__binding, node);
+        if (l->base.impl != &listener_impl || !l->adopted || strcmp(l->base.given, endpoint) != 0)
+            continue;
+        SB_LIST_EACH(m, &l->conns)
+        {
+            sb__conn *conn = SB_LIST_ENTRY(m, sb__conn, node);
+            if (conn->ending || conn->over)
+                continue;
+            sb__conn_read_out(conn);
+            return SB_OK;
+        }
+    }
+    return SB_ENOENT;
 }

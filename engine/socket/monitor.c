@@ -59,6 +59,8 @@ void sb__event_conn(sb_socket *sock, sb_event_kind kind, const sb__binding *b, c
     sb_err err, const char *detail)
 {
     sb_event event = {.err = err, .detail = detail};
+    if (b != NULL && b->inside)
+        return; /* mates are no peers */
     event.endpoint = b != NULL ? sb__binding_where(b) : NULL;
     if (conn != NULL) {
         event.conn_id = conn->id;

@@ -90,7 +90,10 @@ sb_err sb__peer_up(sb_peer *peer, sb__conn *conn, const sb_peer_info *info)
         peer->link_data = NULL;
         return err;
     }
+    if (peer->inside)
+        return SB_OK;
     peer->socket->npeers++;
+    sb__team_peer(peer, true);
     sb__notify_up(peer);
     return SB_OK;
 }
@@ -100,11 +103,16 @@ void sb__peer_drop(sb_peer *peer, sb_drop why, uint64_t n)
     peer->dropped[why] += n;
 }
 
-static void detach(sb_peer *peer)
+void sb__peer_retire(sb_peer *peer)
 {
     if (peer->attached && peer->pattern->impl->detach != NULL)
         peer->pattern->impl->detach(peer->pattern, peer);
     peer->attached = false;
+}
+
+static void detach(sb_peer *peer)
+{
+    sb__peer_retire(peer);
     sb__peer_drop(peer, SB_DROP_LOST, sb__pipe_clear_waiting(peer));
     sb__peer_drop(peer, SB_DROP_LOST, sb__queue_clear(&peer->out));
     peer->out_full = false; /* empty now, should it come back */
@@ -114,8 +122,9 @@ void sb__peer_down(sb_peer *peer, bool reconnects)
 {
     const sb_pattern_impl *impl = peer->pattern->impl;
     sb__peer_drop(peer, SB_DROP_LOST, sb__queue_lost(&peer->out));
-    if (peer->ready) {
+    if (peer->ready && !peer->inside) {
         peer->socket->npeers--;
+        sb__team_peer(peer, false);
         sb__notify_down(peer);
     }
     peer->ready = false;
@@ -123,6 +132,8 @@ void sb__peer_down(sb_peer *peer, bool reconnects)
     peer->info = NULL;
     peer->unconfirmed = 0;
     sb__subscriptions_forget(peer);
+    if (peer->inside)
+        sb__team_rescue(peer);
     if (!reconnects || sb__opt(peer->socket, SB_OPT_IMMEDIATE)) {
         detach(peer);
     } else if (peer->attached && impl->lost != NULL) {

@@ -26,6 +26,8 @@ typedef struct question {
 static void tell(sb_peer *peer, sb_event_kind kind, const uint8_t *topic, size_t len)
 {
     char text[256];
+    if (peer->inside)
+        return;
     size_t n = len < sizeof text - 1 ? len : sizeof text - 1;
     memcpy(text, topic, n);
     text[n] = '\0';
@@ -232,7 +234,7 @@ sb_err sb__subscribe_ask(sb_peer *peer, const uint8_t *topic, size_t len, bool s
 {
     if (!subscribe)
         return cancel(peer, topic, len);
-    if (peer->trusted || nobody_to_ask(peer->socket))
+    if (peer->trusted || peer->inside || nobody_to_ask(peer->socket))
         return accept_topic(peer, topic, len);
     return ask(peer, topic, len);
 }

@@ -97,6 +97,8 @@ void sb__options_init(sb_socket *sock)
     for (size_t i = 0; i < n; i++)
         sock->numbers[i] = table[i].kind == SB_OPT_BYTES ? 0 : table[i].def;
     sock->popts.random = sb__hub_random(&sock->engine->hub);
+    if (sock->engine->workers > 1) /* of a team each gives routing ids of its own */
+        sock->popts.random = (sock->popts.random & 0xffffff) | sock->engine->worker << 24;
     publish(sock);
 }
 

@@ -90,7 +90,7 @@ static void shut(sb__conn *conn)
 {
     if (conn->shut)
         return;
-    if (conn->over || sb_stream_shutdown(conn->stream) != SB_OK) {
+    if (conn->over || conn->heard || sb_stream_shutdown(conn->stream) != SB_OK) {
         sb__conn_close(conn, SB_OK, "closed");
         return;
     }
@@ -307,6 +307,8 @@ static void resume(sb__task *task)
 static void on_end(sb_stream *st, sb_err why)
 {
     sb__conn *conn = st->data;
+    if (why == SB_ECLOSED && sb__conn_retire(conn))
+        return;
     const char *detail = sb_stream_property(st, "error");
     if (detail != NULL && !conn->over && sb_session_get_state(conn->session) != SB_SESSION_READY)
         conn->end.cause = SB_CAUSE_TRANSPORT;

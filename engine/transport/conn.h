@@ -34,6 +34,8 @@ typedef struct sb__conn_owner {
     sb_err (*resource)(sb__conn *conn, const uint8_t *name, size_t len);
     /* The peer has read our subscription; only for peers that confirm. */
     void (*confirmed)(sb_peer *peer, const uint8_t *topic, size_t len);
+    /* A mate (peer->inside) has ended its side: what is queued still goes to it, then the connection ends. */
+    void (*retired)(sb_peer *peer);
     /* All that was queued for the peer is with the kernel. */
     void (*drained)(sb_peer *peer);
     /* The connection is over; peer (may be NULL) no longer has a far side. The conn frees itself later. */
@@ -74,6 +76,7 @@ struct sb__conn {
     bool ended;           /* ... and has */
     bool shutting;        /* writes what is queued, then ends the stream in order */
     bool shut;            /* our side is ended; reads until the peer's end */
+    bool heard;           /* the peer's side is ended, ours is not */
     sb__conn_end end;
     char *end_detail;
 };
@@ -98,6 +101,9 @@ void sb__conn_quiet(sb__conn *conn);
 void sb__conn_read_out(sb__conn *conn);
 /* The peer has not even greeted: it cannot have sent a message, nor will before it hears from us. */
 bool sb__conn_is_new(const sb__conn *conn);
+/* The peer has ended its side. A mate (peer->inside) wants nothing more but takes what is queued, then the
+ * connection ends: true. false: any other peer. */
+bool sb__conn_retire(sb__conn *conn);
 /* Ends it in order: no more input, what is queued is written, then the stream is shut and closed. */
 void sb__conn_shutdown(sb__conn *conn);
 

@@ -27,3 +27,16 @@ void sb__conn_quiet(sb__conn *conn)
         sb_stream_read_stop(
             conn->stream); /* before READY it goes on: something may be queued for this peer */
 }
+
+bool sb__conn_retire(sb__conn *conn)
+{
+    sb_peer *peer = conn->peer;
+    if (conn->over || conn->shut || peer == NULL || !peer->inside || !peer->ready ||
+        conn->owner->retired == NULL)
+        return false;
+    conn->heard = conn->shutting = true;
+    sb_timer_stop(conn->hub->loop, &conn->timer); /* however long the rest takes: it takes it */
+    conn->owner->retired(peer);
+    sb__hub_output(conn->hub, &conn->flush);
+    return true;
+}

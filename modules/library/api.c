@@ -49,6 +49,9 @@ static const sb_api api = {
     .ledger_destroy = sb_ledger_destroy,
     .ledger_take = sb_ledger_take,
     .ledger_each = sb_ledger_each,
+    .team_check = sb_team_check,
+    .team_create = sb_team_create,
+    .team_destroy = sb_team_destroy,
 };
 
 const sb_api *sb_api_get(uint32_t version)

@@ -11,12 +11,13 @@
 #include "modules/library/ledger.h"
 #include "modules/library/plan.h"
 #include "modules/library/samples.h"
+#include "modules/library/team.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define SB_API_VERSION 2
+#define SB_API_VERSION 3
 #define SB_API_SYMBOL  "sb_api_get"
 
 typedef struct sb_api {
@@ -76,6 +77,9 @@ typedef struct sb_api {
     void (*ledger_take)(sb_ledger *ledger, sb_board *board);
     sb_err (*ledger_each)(
         sb_ledger *ledger, void (*fn)(void *arg, const char *name, double value), void *arg);
+    sb_err (*team_check)(sb_plan *plan, char *err, size_t cap);
+    sb_err (*team_create)(sb_engine *engine, sb_host *host, sb_mesh *mesh, sb_team_host **out);
+    void (*team_destroy)(sb_team_host *team);
 } sb_api;
 
 /* The table, or NULL when this library does not speak that version. Any thread. */

@@ -59,6 +59,8 @@ static sb_err open_engine(sb_board *board, const sb_board_config *cfg, sb_board_
         .max_peers = cfg->max_peers,
         .max_queued = cfg->max_queued,
         .hold_connects = cfg->hold_connects,
+        .worker = cfg->worker,
+        .workers = cfg->workers,
     };
     return sb_engine_create(&config, error->text, sizeof error->text, &board->engine);
 }

@@ -3,6 +3,8 @@
  */
 #include "modules/library/gate_internal.h"
 
+#include "engine/team.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +88,7 @@ static void answer(door *d, const sb_msg *request, uint8_t status)
 
 static void refuse(door *d, const sb_msg *request, const sb_socket *target)
 {
-    bool somebody = target != NULL && sb_socket_peers(target) > 0;
+    bool somebody = target != NULL && sb_socket_has_audience(target);
     answer(d, request, somebody ? SB__ANSWER_FULL : SB__ANSWER_NO_PEER);
 }
 
@@ -146,7 +148,7 @@ static sb_err on_publish(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_ms
     if (err == SB_OK)
         err = sb_socket_send(target, &body);
     if (err == SB_OK)
-        answer(d, msg, sb_socket_peers(target) > 0 ? SB__ANSWER_PUBLISHED : SB__ANSWER_NOBODY);
+        answer(d, msg, sb_socket_has_audience(target) ? SB__ANSWER_PUBLISHED : SB__ANSWER_NOBODY);
     else
         refuse(d, msg, target);
     sb_msg_finish(&body);

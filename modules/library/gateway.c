@@ -142,6 +142,7 @@ static sb_err open_line(line *l, sb_engine *engine, const char *where, const sb_
 {
     char name[SB_MESH_NAME], text[SB_MESH_NAME + 64];
     uint8_t id[SB__GATE_ID];
+    where = use->where != NULL ? use->where : where;
     if (use->kind == SB_USE_STREAM)
         return SB_OK; /* each stream dials for itself */
     if (use->kind == SB_USE_SUBSCRIBE)

@@ -36,6 +36,7 @@ typedef struct sb_use {
     sb_use_kind kind;
     const char *socket; /* or the page */
     uint32_t retain;    /* SUBSCRIBE: messages kept for followers that come back */
+    const char *where;  /* for the gateway: instead of its own; NULL: as all */
 } sb_use;
 
 /* Whether the scripts of a plan have that socket and its type (told) can be used so; else one line in err.

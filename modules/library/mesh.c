@@ -3,6 +3,7 @@
 #include "modules/library/mesh.h"
 
 #include "engine/base/map.h"
+#include "engine/team.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -122,11 +123,25 @@ static int next_offer(int look, offer *o, int *fd)
     return *fd >= 0 && n == (ssize_t)sizeof *o;
 }
 
+/* Links of a team are told apart by the name they ask for; nobody else serves such names (team.c). */
+static sb_inside inside_of(const char *name)
+{
+    if (strncmp(name, SB_MESH_TEAM, sizeof SB_MESH_TEAM - 1) == 0)
+        return SB_INSIDE;
+    return strncmp(name, SB_MESH_REACH, sizeof SB_MESH_REACH - 1) == 0 ? SB_INSIDE_REACH : SB_OUTSIDE;
+}
+
 static void accept_offer(sb_mesh *mesh, const offer *o, int fd)
 {
     const char *name = sb_map_get(&mesh->served, o->name, strlen(o->name));
     sb_socket *sock = name != NULL ? sb_engine_find_socket(mesh->engine, name) : NULL;
-    const sb_arrival arrival = {.endpoint = SB_MESH_GATEWAY, .address = o->from, .user_id = o->user};
+    sb_inside inside = inside_of(o->name);
+    const sb_arrival arrival = {
+        .inside = (uint8_t)inside,
+        .endpoint = inside != SB_OUTSIDE ? SB_MESH_MATE : SB_MESH_GATEWAY,
+        .address = o->from,
+        .user_id = o->user,
+    };
     if (sock == NULL || sb_socket_adopt(sock, &arrival, fd) != SB_OK)
         close(fd);
 }

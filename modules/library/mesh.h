@@ -51,6 +51,10 @@ sb_err sb_mesh_serve(sb_mesh *mesh, const char *name, const char *socket);
 /* Gateways of other processes that are connected to the engine's sockets now: those that dial as
  * SB_MESH_GATEWAY and their number. */
 #define SB_MESH_GATEWAY "mesh://"
+#define SB_MESH_MATE                                                                                         \
+    "worker://" /* ... and mates of a team as this and their number, for names that begin so: */
+#define SB_MESH_TEAM  "team/"
+#define SB_MESH_REACH "reach/"
 uint32_t sb_mesh_gateways(sb_engine *engine);
 
 #ifdef __cplusplus

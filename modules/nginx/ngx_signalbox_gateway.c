@@ -76,6 +76,9 @@ static sb_use *ngx_signalbox_gateway_uses(ngx_signalbox_conf_t *conf, ngx_pool_t
     sb_use *uses = ngx_palloc(pool, conf->uses->nelts * sizeof *uses);
     for (ngx_uint_t i = 0; uses != NULL && i < conf->uses->nelts; i++)
         uses[i] = use[i].use;
+    for (ngx_uint_t i = 0; uses != NULL && conf->all && conf->me != 0 && i < conf->uses->nelts; i++)
+        if (uses[i].kind == SB_USE_SUBSCRIBE)
+            uses[i].where = SB_MESH_PREFIX "0/"; /* one of them numbers the messages and keeps them */
     return uses;
 }
 
@@ -86,22 +89,22 @@ static sb_err ngx_signalbox_gateway_open(ngx_signalbox_worker_t *w, const sb_use
         *ngx_sprintf(where, "%s%i/", SB_MESH_PREFIX, w->conf->owner) = '\0';
         return w->api->gateway_create(w->engine, (char *)where, uses, n, &w->gateway);
     }
-    sb_err err = w->api->mesh_create(w->engine, w->conf->boxes[w->conf->me].look, &w->mesh);
-    if (err == SB_OK)
-        err = w->api->gate_create(w->board, w->mesh, uses, n, &w->gate);
+    sb_err err = w->api->gate_create(w->board, w->mesh, uses, n, &w->gate);
     return err == SB_OK ? w->api->gateway_create(w->engine, SB_GATE_INPROC, uses, n, &w->gateway) : err;
 }
 
 ngx_int_t ngx_signalbox_gateway_start(ngx_signalbox_worker_t *w, ngx_pool_t *pool)
 {
+    if (ngx_signalbox_mesh_start(w) != NGX_OK)
+        return NGX_ERROR;
     if (w->conf->uses == NULL || w->conf->uses->nelts == 0)
-        return NGX_OK;
+        return ngx_signalbox_mesh_join(w);
     sb_use *uses = ngx_signalbox_gateway_uses(w->conf, pool);
     if (uses == NULL)
         return NGX_ERROR;
     sb_err err = ngx_signalbox_gateway_open(w, uses, w->conf->uses->nelts);
     if (err == SB_OK)
-        return NGX_OK;
+        return ngx_signalbox_mesh_join(w);
     ngx_log_error(NGX_LOG_EMERG, w->log, 0, "signalbox: HTTP locations cannot reach the scripts: %s",
         w->api->strerror(err));
     return NGX_ERROR;
@@ -117,6 +120,8 @@ void ngx_signalbox_gateway_free(ngx_signalbox_worker_t *w)
 {
     w->api->gateway_destroy(w->gateway);
     w->api->gate_destroy(w->gate);
+    w->api->team_destroy(w->team);
+    w->team = NULL;
     w->gateway = NULL;
     w->gate = NULL;
 }

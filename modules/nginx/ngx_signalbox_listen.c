@@ -30,6 +30,7 @@ static ngx_signalbox_listen_t *ngx_signalbox_listen_push(
     if (listen == NULL || slot == NULL)
         return NULL;
     listen->fd = -1;
+    listen->spread = 0;
     listen->endpoint = ngx_pnalloc(cf->pool, len + 1);
     if (listen->endpoint == NULL)
         return NULL;
@@ -39,7 +40,7 @@ static ngx_signalbox_listen_t *ngx_signalbox_listen_push(
 }
 
 static ngx_int_t ngx_signalbox_listen_open(
-    ngx_conf_t *cf, const sb_plan_bind *bind, ngx_signalbox_listen_t *listen)
+    ngx_conf_t *cf, ngx_signalbox_conf_t *conf, const sb_plan_bind *bind, ngx_signalbox_listen_t *listen)
 {
     ngx_listening_t *ls = ngx_create_listening(cf, (struct sockaddr *)&bind->addr.ss, bind->addr.len);
     if (ls == NULL)
@@ -52,6 +53,9 @@ static ngx_int_t ngx_signalbox_listen_open(
     ls->log.handler = ngx_accept_log_error;
     ls->addr_ntop = 1;
     ls->backlog = bind->backlog;
+#if (NGX_HAVE_REUSEPORT)
+    ls->reuseport = listen->spread = conf->all && bind->addr.ss.ss_family != AF_UNIX;
+#endif
 #if (NGX_HAVE_INET6)
     ls->ipv6only = !bind->ipv6_dual;
 #endif
@@ -77,11 +81,13 @@ ngx_int_t ngx_signalbox_listen_add(ngx_conf_t *cf, ngx_signalbox_conf_t *conf, c
     if (!ngx_test_config && !ngx_signalbox_listen_known(cf->cycle, &bind->addr))
         conf->api->plan_unlink_stale(&bind->addr);
     ngx_signalbox_listen_t *listen = ngx_signalbox_listen_push(cf, conf, bind->endpoint);
-    return listen == NULL ? NGX_ERROR : ngx_signalbox_listen_open(cf, bind, listen);
+    return listen == NULL ? NGX_ERROR : ngx_signalbox_listen_open(cf, conf, bind, listen);
 }
 
 static ngx_uint_t ngx_signalbox_listen_same(ngx_listening_t *a, ngx_listening_t *b)
 {
+    if (a->servers == b->servers && a->servers != NULL)
+        return 0; /* one for each worker */
     if (a->sockaddr->sa_family != AF_UNIX && ngx_inet_get_port(a->sockaddr) == 0)
         return 0; /* the kernel chooses, differently each time */
     return a->type == b->type &&
@@ -137,7 +143,7 @@ ngx_int_t ngx_signalbox_listen_take(ngx_cycle_t *cycle, ngx_signalbox_conf_t *co
             continue;
         if (ngx_signalbox_listen_silence(&ls[i]) != NGX_OK)
             return NGX_ERROR;
-        if (owner)
+        if (owner && (!((ngx_signalbox_listen_t *)ls[i].servers)->spread || ls[i].worker == ngx_worker))
             ((ngx_signalbox_listen_t *)ls[i].servers)->fd = ngx_signalbox_listen_duplicate(cycle, ls[i].fd);
     }
     return NGX_OK;

@@ -50,8 +50,10 @@ int ngx_signalbox_mesh_connect(ngx_signalbox_conf_t *conf, const char *endpoint)
         slash != NULL ? ngx_atoi((u_char *)endpoint + prefix, slash - endpoint - prefix) : NGX_ERROR;
     if (to == NGX_ERROR || (ngx_uint_t)to >= conf->nboxes)
         return SB_HOST_NOT_MINE;
-    u_char from[NGX_INT_T_LEN + sizeof SB_MESH_GATEWAY];
-    *ngx_sprintf(from, SB_MESH_GATEWAY "%ui", conf->me) = '\0';
+    u_char from[NGX_INT_T_LEN + sizeof SB_MESH_GATEWAY + sizeof SB_MESH_MATE];
+    ngx_uint_t mate = ngx_strncmp(slash + 1, SB_MESH_TEAM, sizeof SB_MESH_TEAM - 1) == 0 ||
+                      ngx_strncmp(slash + 1, SB_MESH_REACH, sizeof SB_MESH_REACH - 1) == 0;
+    *ngx_sprintf(from, "%s%ui", mate ? SB_MESH_MATE : SB_MESH_GATEWAY, conf->me) = '\0';
     int fd = conf->api->mesh_dial(conf->boxes[to].post, slash + 1, (char *)from, NULL);
     return fd >= 0 ? fd : SB_HOST_LATER;
 }
@@ -62,7 +64,30 @@ int ngx_signalbox_mesh_dial(
     char name[SB_MESH_NAME];
     u_char *end = ngx_snprintf((u_char *)name, sizeof name - 1, "stream/%s", socket);
     *end = '\0';
-    if ((ngx_uint_t)conf->owner >= conf->nboxes)
-        return -1;
-    return conf->api->mesh_dial(conf->boxes[conf->owner].post, name, from, user);
+    ngx_uint_t owner = conf->all ? conf->me : (ngx_uint_t)conf->owner;
+    return owner < conf->nboxes ? conf->api->mesh_dial(conf->boxes[owner].post, name, from, user) : -1;
+}
+
+ngx_int_t ngx_signalbox_mesh_start(ngx_signalbox_worker_t *w)
+{
+    if (!w->owner || w->conf->nboxes == 0)
+        return NGX_OK;
+    sb_err err = w->api->mesh_create(w->engine, w->conf->boxes[w->conf->me].look, &w->mesh);
+    if (err == SB_OK)
+        return NGX_OK;
+    ngx_log_error(
+        NGX_LOG_EMERG, w->log, 0, "signalbox: cannot be reached by other workers: %s", w->api->strerror(err));
+    return NGX_ERROR;
+}
+
+ngx_int_t ngx_signalbox_mesh_join(ngx_signalbox_worker_t *w)
+{
+    if (!w->conf->all || w->mesh == NULL || w->conf->workers < 2)
+        return NGX_OK;
+    sb_err err = w->api->team_create(w->engine, &w->host, w->mesh, &w->team);
+    if (err == SB_OK)
+        return NGX_OK;
+    ngx_log_error(
+        NGX_LOG_EMERG, w->log, 0, "signalbox: cannot join the other workers: %s", w->api->strerror(err));
+    return NGX_ERROR;
 }

@@ -55,11 +55,14 @@ static char *ngx_signalbox_backend(ngx_conf_t *cf, ngx_signalbox_conf_t *conf, n
 
 static char *ngx_signalbox_owner(ngx_conf_t *cf, ngx_signalbox_conf_t *conf, ngx_str_t *args, ngx_uint_t n)
 {
+    conf->all = ngx_strcmp(args[0].data, "all") == 0;
+    if (conf->all)
+        return NGX_CONF_OK;
     conf->owner = ngx_atoi(args[0].data, args[0].len);
     if (conf->owner != NGX_ERROR)
         return NGX_CONF_OK;
-    ngx_conf_log_error(
-        NGX_LOG_EMERG, cf, 0, "signalbox: worker \"%V\" must be the number of a worker, from 0", &args[0]);
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+        "signalbox: worker \"%V\" must be the number of a worker, from 0, or all", &args[0]);
     return NGX_CONF_ERROR;
 }
 
@@ -158,7 +161,7 @@ static char *ngx_signalbox_library(ngx_conf_t *cf, ngx_signalbox_conf_t *conf, n
 static const ngx_signalbox_directive_t ngx_signalbox_directives[] = {
     {ngx_string("script"), 1, 64, "script FILE [key=value ...];", ngx_signalbox_script},
     {ngx_string("backend"), 1, 1, "backend auto|uring|uv;", ngx_signalbox_backend},
-    {ngx_string("worker"), 1, 1, "worker NUMBER;", ngx_signalbox_owner},
+    {ngx_string("worker"), 1, 1, "worker NUMBER|all;", ngx_signalbox_owner},
     {ngx_string("memory"), 1, 1, "memory SIZE;", ngx_signalbox_memory},
     {ngx_string("queue_limit"), 1, 1, "queue_limit SIZE;", ngx_signalbox_queue_limit},
     {ngx_string("handler_time"), 1, 1, "handler_time TIME;", ngx_signalbox_handler_time},
@@ -270,6 +273,21 @@ ngx_signalbox_conf_t *ngx_signalbox_conf_of(ngx_cycle_t *cycle)
     return (ngx_signalbox_conf_t *)ngx_get_conf(cycle->conf_ctx, ngx_signalbox_module);
 }
 
+static char *ngx_signalbox_check_team(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf)
+{
+    char err[256];
+    if (conf->workers > SB_TEAM_WORKERS) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+            "signalbox: worker all works with at most %d worker_processes, not %ui", SB_TEAM_WORKERS,
+            conf->workers);
+        return NGX_CONF_ERROR;
+    }
+    if (conf->api->team_check(conf->plan, err, sizeof err) == SB_OK)
+        return NGX_CONF_OK;
+    ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "signalbox: %s", err);
+    return NGX_CONF_ERROR;
+}
+
 static char *ngx_signalbox_check_owner(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf)
 {
     ngx_core_conf_t *core = (ngx_core_conf_t *)ngx_get_conf(cycle->conf_ctx, ngx_core_module);
@@ -280,6 +298,9 @@ static char *ngx_signalbox_check_owner(ngx_cycle_t *cycle, ngx_signalbox_conf_t 
             "would not send what is queued; remove that line, or the signalbox { } block");
         return NGX_CONF_ERROR;
     }
+    conf->workers = (ngx_uint_t)core->worker_processes;
+    if (conf->all)
+        return ngx_signalbox_check_team(cycle, conf);
     if (conf->owner < core->worker_processes)
         return NGX_CONF_OK;
     ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
@@ -291,13 +312,12 @@ static char *ngx_signalbox_check_owner(ngx_cycle_t *cycle, ngx_signalbox_conf_t 
 /* Locations that name sockets: all is there, and the workers can reach each other. */
 static char *ngx_signalbox_init_uses(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf)
 {
-    ngx_core_conf_t *core = (ngx_core_conf_t *)ngx_get_conf(cycle->conf_ctx, ngx_core_module);
-    if (conf->uses == NULL || conf->uses->nelts == 0)
-        return NGX_CONF_OK;
-    if (ngx_signalbox_gateway_check(cycle, conf) != NGX_OK)
+    ngx_uint_t used = conf->uses != NULL && conf->uses->nelts != 0;
+    if (used && ngx_signalbox_gateway_check(cycle, conf) != NGX_OK)
         return NGX_CONF_ERROR;
-    ngx_uint_t workers = (ngx_uint_t)core->worker_processes;
-    return ngx_signalbox_mesh_open(cycle, conf, workers) == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
+    if (!used && !(conf->all && conf->workers > 1))
+        return NGX_CONF_OK;
+    return ngx_signalbox_mesh_open(cycle, conf, conf->workers) == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 /* Core modules whose create_conf gives nothing have a NULL slot, which is what "no block" looks like. */
@@ -334,7 +354,7 @@ static ngx_int_t ngx_signalbox_init_process(ngx_cycle_t *cycle)
     ngx_signalbox_conf_t *conf = ngx_signalbox_conf_of(cycle);
     if (conf == NULL || ngx_process != NGX_PROCESS_WORKER)
         return NGX_OK;
-    ngx_uint_t owner = ngx_worker == (ngx_uint_t)conf->owner;
+    ngx_uint_t owner = conf->all || ngx_worker == (ngx_uint_t)conf->owner;
     ngx_signalbox_mesh_take(conf, ngx_worker);
     if (ngx_signalbox_listen_take(cycle, conf, owner) == NGX_OK && (owner || conf->nboxes != 0))
         ngx_signalbox_worker_start(cycle, conf, owner);

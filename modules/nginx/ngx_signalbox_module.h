@@ -28,8 +28,9 @@ typedef struct {
 
 /* One bind that nginx listens for. Reached from ngx_listening_t.servers. */
 typedef struct {
-    char *endpoint; /* as the script gave it */
-    int fd;         /* the owner worker's duplicate of the listening socket, -1: none */
+    char *endpoint;    /* as the script gave it */
+    ngx_uint_t spread; /* every worker has a listening socket of its own */
+    int fd;            /* the owner worker's duplicate of the listening socket, -1: none */
 } ngx_signalbox_listen_t;
 
 #define NGX_SIGNALBOX_ZONE_NAME 64 /* longest name of a zone */
@@ -57,6 +58,8 @@ typedef struct ngx_signalbox_conf_s {
     ngx_str_t library;  /* directive; empty: next to this module */
     char *backend;
     ngx_int_t owner; /* index of the worker that runs the scripts */
+    ngx_uint_t all;  /* ... or all do */
+    ngx_uint_t workers;
     size_t memory;
     size_t queue_limit;
     ngx_msec_t handler_time;
@@ -82,6 +85,7 @@ struct ngx_signalbox_worker_s {
     sb_board *board; /* NULL: ended */
     sb_engine *engine;
     sb_mesh *mesh;             /* the owner's */
+    sb_team_host *team;        /* of a worker with mates; lives longer than the board */
     sb_gate *gate;             /* the owner's; lives longer than the board */
     sb_gateway *gateway;       /* likewise; NULL: no location wants one */
     ngx_connection_t *loop;    /* the engine's descriptor */

@@ -1,5 +1,6 @@
 /* Signalbox in nginx: the connects of two generations do not meet. A worker that owns sockets holds a lock in
- * kept memory; the next one's connects wait until the lock is free. The kernel frees it when a process dies.
+ * kept memory; the connects of the next one of its number wait until the lock is free. The kernel frees it
+ * when a process dies.
  *
  * The lock is one of fcntl: it belongs to the process, although all of them inherit the descriptor. */
 #include "ngx_signalbox_module.h"
@@ -8,6 +9,7 @@
 #include <sys/mman.h>
 
 #define NGX_SIGNALBOX_TAKEOVER_POLL 10 /* ms */
+#define NGX_SIGNALBOX_LOCKS         SB_TEAM_WORKERS
 
 /* What the holder tells the one that waits. */
 struct ngx_signalbox_lock_s {
@@ -17,13 +19,20 @@ struct ngx_signalbox_lock_s {
 ngx_int_t ngx_signalbox_takeover_add(ngx_conf_t *cf, ngx_signalbox_conf_t *conf)
 {
     static const ngx_str_t name = ngx_string("lock");
-    conf->lock = ngx_signalbox_kept_get(cf, conf, &name, sizeof(ngx_signalbox_lock_t));
+    conf->lock = ngx_signalbox_kept_get(cf, conf, &name, NGX_SIGNALBOX_LOCKS * sizeof(ngx_signalbox_lock_t));
     return conf->lock != NULL ? NGX_OK : NGX_ERROR;
+}
+
+/* With one owner the same one whatever its number is. */
+static size_t ngx_signalbox_takeover_slot(ngx_signalbox_worker_t *w)
+{
+    return w->conf->all ? w->conf->me : 0;
 }
 
 static int ngx_signalbox_takeover_set(ngx_signalbox_worker_t *w, short type)
 {
-    struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_len = 1};
+    struct flock lock = {
+        .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)ngx_signalbox_takeover_slot(w), .l_len = 1};
     return fcntl(w->conf->lock->fd, F_SETLK, &lock);
 }
 
@@ -69,9 +78,10 @@ ngx_int_t ngx_signalbox_takeover_begin(ngx_signalbox_worker_t *w)
 {
     if (!w->owner)
         return NGX_OK; /* what it connects to is its own generation */
-    w->lock = ngx_signalbox_kept_map(w->conf->lock, w->log);
-    if (w->lock == NULL)
+    ngx_signalbox_lock_t *locks = ngx_signalbox_kept_map(w->conf->lock, w->log);
+    if (locks == NULL)
         return NGX_ERROR;
+    w->lock = &locks[ngx_signalbox_takeover_slot(w)];
     ngx_signalbox_worker_init_event(w, &w->takeover, ngx_signalbox_takeover_on_poll);
     if (ngx_signalbox_takeover_try(w))
         return NGX_OK;
@@ -97,6 +107,6 @@ void ngx_signalbox_takeover_end(ngx_signalbox_worker_t *w)
     if (w->locked)
         ngx_signalbox_takeover_set(w, F_UNLCK);
     w->locked = 0;
-    munmap(w->lock, sizeof *w->lock);
+    munmap(w->lock - ngx_signalbox_takeover_slot(w), NGX_SIGNALBOX_LOCKS * sizeof *w->lock);
     w->lock = NULL;
 }

@@ -143,6 +143,8 @@ static ngx_int_t ngx_signalbox_worker_open(ngx_signalbox_worker_t *w, ngx_pool_t
         .max_peers = (uint32_t)w->conf->max_peers,
         .max_queued = w->conf->queue_limit,
         .hold_connects = w->held,
+        .worker = w->conf->all ? (uint32_t)w->conf->me : 0,
+        .workers = w->conf->all ? (uint32_t)w->conf->workers : 0,
         .scripts = ngx_signalbox_scripts_config(pool, w->conf),
         .nscripts = w->owner ? w->conf->scripts.nelts : 0,
     };

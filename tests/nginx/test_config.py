@@ -81,11 +81,27 @@ class Config(harness.NginxTest):
                 ("takeover never;", r'invalid takeover "never", must be drain or overlap'),
                 ("worker x;", r'worker "x" must be '),
                 ("worker 3;", r"worker 3: there are only 1 worker_processes"),
-                ("worker;", r"usage: worker NUMBER;"),
+                ("worker;", r"usage: worker NUMBER\|all;"),
                 ("script a.lua region;", r'script argument "region" must be key=value'),
                 ("library /nowhere/lib.so;", r"cannot open the library: /nowhere/lib\.so")):
             with self.subTest(block=block):
                 self.check(block, None, pattern)
+
+    def test_what_cannot_be_one_socket_over_all_workers_is_refused(self):
+        for declares, pattern in (
+                ('sb.pub { name = "a", bind = at }', None), ('sb.dealer { name = "a", connect = at }', None),
+                ('sb.pair { name = "a", bind = "inproc://x" }', None),
+                ('sb.pair { name = "a", bind = at }', 'socket "a": PAIR cannot be one socket .*: use worker 0'),
+                ('sb.server { name = "a", bind = at }', "SERVER cannot be"), ('sb.stream { name = "a", bind = at }', "STREAM cannot be"),
+                ('sb.req { name = "a", bind = at }', "REQ: one that binds asks only who came"),
+                ('sb.pub { name = "a", bind = at, retain_last = 1 }', "retain_last needs one worker"),
+                ('sb.xpub { name = "a", bind = at, xpub_manual = true }', "xpub_manual needs one worker"),
+                ('sb.push { name = "a", bind = at, balance = "sticky" }', "balance must be round_robin or least_queued"),
+                ('sb.dealer { name = "a", connect = at, routing_id = "x" }', "routing_id and connect: all workers would")):
+            with self.subTest(declares=declares):
+                script = 'local sb = require "signalbox"\nlocal at = "tcp://127.0.0.1:%d"\n%s\n' % (harness.free_port(), declares)
+                self.check("worker all; script a.lua;", {"a.lua": script}, pattern and "signalbox: worker all: .*" + pattern, workers=2)
+        self.check("worker all; script a.lua;", {"a.lua": ""}, "at most 64 worker_processes, not 65", workers=65)
 
     def test_a_single_process_is_refused(self):
         self.check("script a.lua port=%d;" % harness.free_port(), None, r"signalbox: does not work with master_process off",
