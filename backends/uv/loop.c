@@ -113,6 +113,7 @@ static void loop_destroy(sb_loop *base)
     assert(status == 0 && "its last handles were closed above");
     (void)status;
     sb__uv_pool_destroy(loop->pool);
+    sb__uv_pool_destroy(loop->large);
     sb_loop_base_finish(base);
     free(loop);
 }
@@ -173,15 +174,17 @@ sb_err sb__uv_create(sb_loop **out)
     if (loop == NULL)
         return SB_ENOMEM;
     sb_err err = SB_ENOMEM;
-    if ((loop->pool = sb__uv_pool_create()) == NULL)
-        goto fail_pool;
+    loop->pool = sb__uv_pool_create(SB__UV_RX_SIZE);
+    loop->large = sb__uv_pool_create(SB__UV_RX_LARGE);
+    if (loop->pool == NULL || loop->large == NULL)
+        goto fail;
     if ((err = find_descriptors()) != SB_OK || (err = loop_init(loop)) != SB_OK)
-        goto fail_loop;
+        goto fail;
     *out = &loop->base;
     return SB_OK;
-fail_loop:
+fail:
     sb__uv_pool_destroy(loop->pool);
-fail_pool:
+    sb__uv_pool_destroy(loop->large);
     free(loop);
     return err;
 }

@@ -13,6 +13,7 @@ struct rx {
 /* Lives until the loop and every buffer that is out have let go of it. */
 struct sb__uv_pool {
     size_t refs;
+    size_t size; /* octets of a buffer */
     struct rx *current;
     struct rx *spare;
     size_t spares;
@@ -39,7 +40,7 @@ static void rx_release(sb_buf *buf)
 {
     struct rx *rx = (struct rx *)buf;
     struct sb__uv_pool *pool = rx->pool;
-    if (pool->gone || pool->spares == SB__UV_RX_SPARE) {
+    if (pool->gone || (pool->spares + 1) * pool->size > SB__UV_RX_SPARE) {
         rx_free(rx);
         return;
     }
@@ -50,11 +51,11 @@ static void rx_release(sb_buf *buf)
 
 static struct rx *rx_create(struct sb__uv_pool *pool)
 {
-    struct rx *rx = malloc(RX_HEADER + SB__UV_RX_SIZE);
+    struct rx *rx = malloc(RX_HEADER + pool->size);
     if (rx == NULL)
         return NULL;
     rx->base.data = (uint8_t *)rx + RX_HEADER;
-    rx->base.cap = SB__UV_RX_SIZE;
+    rx->base.cap = pool->size;
     rx->base.release = rx_release;
     rx->pool = pool;
     pool->refs++;
@@ -93,11 +94,13 @@ void sb__uv_pool_settle(struct sb__uv_pool *pool)
     sb_buf_unref(&rx->base);
 }
 
-struct sb__uv_pool *sb__uv_pool_create(void)
+struct sb__uv_pool *sb__uv_pool_create(size_t size)
 {
     struct sb__uv_pool *pool = calloc(1, sizeof *pool);
-    if (pool != NULL)
-        pool->refs = 1;
+    if (pool == NULL)
+        return NULL;
+    pool->refs = 1;
+    pool->size = size;
     return pool;
 }
 

@@ -11,10 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How often one stream may fill a whole buffer, and about how long that may take, before the others have
- * their turn. */
-#define READS_PER_TURN 4
-#define READS_NS       80000
+/* What telling the bytes of one full read should take at most: the other streams wait so long for their
+ * turn. A stream that fills its buffers faster gets larger ones. */
+#define READ_NS 80000
 
 struct sb__uv_stream {
     sb_stream base;
@@ -33,6 +32,7 @@ struct sb__uv_stream {
     size_t iov_n, off;
     TAILQ_ENTRY(sb__uv_stream) link; /* in loop->told while connected or written */
     uint64_t batch;
+    uint32_t next; /* octets its next read may take */
 };
 
 static const sb_stream_impl stream_impl;
@@ -196,40 +196,50 @@ static ssize_t receive(int fd, void *data, size_t cap)
     return n;
 }
 
-/* Reads once; true when there may be more at once. */
-static bool read_some(struct sb__uv_stream *st)
+/* The next read may take more or less, by how long this one took that was full. */
+static void adapt(struct sb__uv_stream *st, uint64_t took)
 {
-    struct sb__uv_pool *pool = loop_of(st)->pool;
+    if (took > READ_NS && st->next > SB__UV_RX_SIZE)
+        st->next /= 2;
+    else if (took < READ_NS / 3 && st->next < SB__UV_RX_LARGE)
+        st->next *= 2;
+}
+
+static void tell_bytes(struct sb__uv_stream *st, sb_buf *buf, size_t n)
+{
+    uint64_t begin = n == st->next ? uv_hrtime() : 0;
+    if (n < SB__UV_RX_SIZE)
+        st->next = SB__UV_RX_SIZE;
+    st->base.events->on_read(&st->base, buf, buf->data, n);
+    if (begin != 0)
+        adapt(st, uv_hrtime() - begin);
+}
+
+/* Once per turn. */
+static void read_some(struct sb__uv_stream *st)
+{
+    struct sb__uv_loop *loop = loop_of(st);
+    struct sb__uv_pool *pool = st->next > SB__UV_RX_SIZE ? loop->large : loop->pool;
     sb_buf *buf = sb__uv_pool_current(pool);
     if (buf == NULL) {
         end(st, SB_ENOMEM);
-        return false;
+        return;
     }
-    ssize_t n = receive(st->fd, buf->data, buf->cap);
+    ssize_t n = receive(st->fd, buf->data, st->next);
     if (n <= 0) {
         if (n == 0)
             end(st, SB_ECLOSED);
         else if (errno != EAGAIN)
             end(st, sb_err_from_errno(errno));
-        return false;
+        return;
     }
-    size_t cap = buf->cap;
-    st->base.events->on_read(&st->base, buf, buf->data, (size_t)n);
+    tell_bytes(st, buf, (size_t)n);
     sb__uv_pool_settle(pool);
-    return (size_t)n == cap;
 }
 
 static bool is_reading(const struct sb__uv_stream *st)
 {
     return st->reading && !st->ended && !st->connecting && !st->closing;
-}
-
-static void read_turn(struct sb__uv_stream *st)
-{
-    uint64_t begin = uv_hrtime();
-    for (int i = 0; i < READS_PER_TURN && is_reading(st); i++)
-        if (!read_some(st) || uv_hrtime() - begin > READS_NS / 2)
-            return;
 }
 
 static void stream_read_start(sb_stream *base)
@@ -293,7 +303,7 @@ static void dispatch(struct sb__uv_stream *st, int events)
     if ((events & UV_WRITABLE) != 0 && st->writing && !st->written)
         write_some(st);
     if ((events & UV_READABLE) != 0 && is_reading(st))
-        read_turn(st);
+        read_some(st);
     if (unwanted != 0)
         poll_for(st, wanted(st));
 }
@@ -391,6 +401,7 @@ sb_err sb__uv_stream_create(struct sb__uv_loop *loop, int fd, struct sb__uv_stre
     st->base.loop = &loop->base;
     st->base.impl = &stream_impl;
     st->fd = fd;
+    st->next = SB__UV_RX_SIZE;
     loop->open++;
     *out = st;
     return SB_OK;

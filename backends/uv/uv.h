@@ -11,14 +11,15 @@
 #include <sys/queue.h>
 #include <uv.h>
 
-#define SB__UV_RX_SIZE  65536
-#define SB__UV_RX_SPARE 16
+#define SB__UV_RX_SIZE  (64 * 1024)
+#define SB__UV_RX_LARGE (4 * SB__UV_RX_SIZE) /* for streams that fill whole buffers */
+#define SB__UV_RX_SPARE (4 * 1024 * 1024)    /* octets of a pool kept for reuse */
 
-/* Receive buffers. One is current and serves all streams in turn; a kept one is replaced and comes home (or,
- * with SB__UV_RX_SPARE at home already, is freed) when its last holder lets go, even after the loop is gone.
- */
+/* Receive buffers of one size. One is current and serves all streams in turn; a kept one is replaced and
+ * comes home (or, with SB__UV_RX_SPARE at home already, is freed) when its last holder lets go, even after
+ * the loop is gone. */
 struct sb__uv_pool;
-struct sb__uv_pool *sb__uv_pool_create(void);
+struct sb__uv_pool *sb__uv_pool_create(size_t size);
 /* What is at home is freed now, what is out when it is let go. NULL is allowed. */
 void sb__uv_pool_destroy(struct sb__uv_pool *pool);
 /* The current buffer, the pool's own; NULL when out of memory. */
@@ -34,7 +35,7 @@ struct sb__uv_loop {
     uv_loop_t uv;
     uv_async_t wake; /* also what keeps uv_run() waiting: libuv does not wait for nothing */
     uv_timer_t wait; /* bounds one wait; stopped between turns */
-    struct sb__uv_pool *pool;
+    struct sb__uv_pool *pool, *large;
     sb__resolver *resolver;
     struct sb__uv_told told; /* streams whose connect or write is done and not yet told */
     uint64_t batch;          /* stamps what enters `told`: one telling takes what was there before */
