@@ -1,10 +1,16 @@
 """`worker all`: one socket over every worker, on both backends, with two workers and with four."""
 import collections
+import os
+import random
+import signal
 import time
 
 import zmq
 
 import harness
+import load
+
+RELOADS = int(os.environ.get("SB_RELOADS", "5"))
 
 SCRIPT = """
 local sb = require "signalbox"
@@ -26,15 +32,20 @@ who:on_message(function() return tostring(sb.worker) .. "/" .. sb.workers end)
 PORTS = ("feed", "news", "jobs", "work", "front", "back", "who")
 
 
+def start(test, backend, workers, script=SCRIPT, ports=PORTS, **options):
+    port = {name: harness.free_port() for name in ports}
+    args = " ".join("%s=%d" % item for item in port.items())
+    server = test.nginx("backend %s; worker all; linger 10s; script a.lua %s;" % (backend, args), {"a.lua": script},
+                        workers=workers, **options)
+    server.launch()
+    for _ in range(workers):
+        server.wait_ready()
+    return server, port
+
+
 class Workers(harness.NginxTest):
-    def serve(self, backend, workers, **options):
-        self.port = {name: harness.free_port() for name in PORTS}
-        args = " ".join("%s=%d" % item for item in self.port.items())
-        server = self.nginx("backend %s; worker all; linger 10s; script a.lua %s;" % (backend, args), {"a.lua": SCRIPT},
-                            workers=workers, **options)
-        server.launch()
-        for _ in range(workers):
-            server.wait_ready()
+    def serve(self, backend, workers):
+        server, self.port = start(self, backend, workers)
         return server
 
     def each(self, *workers):
@@ -156,6 +167,119 @@ class Workers(harness.NginxTest):
             self.assertEqual(left, {})
             self.assertEqual(len(answered), len(servers))
             server.quit()
+
+
+class TeamLoad(load.Load):
+    """The flows that come to binds, over so many connections that every worker has some."""
+
+    def __init__(self, test, port, clients):
+        super().__init__(test, clients)
+        self.port.update(bound_in=port["jobs"], bound_out=port["work"], front=port["front"], back=port["back"])
+        self.sent, self.got = {"bound": 0}, {"bound": []}
+
+    def reach(self, sock, name, times=8):
+        for _ in range(times):
+            sock.connect(self.address(name))
+        return sock
+
+    def start(self):
+        sock = self.test.socket
+        self.run(self.send, self.reach(sock(zmq.PUSH), "bound_in"))
+        self.run(self.take, self.reach(sock(zmq.PULL), "bound_out"), "bound", None)
+        for _ in range(4):
+            self.run(self.serve)
+        for n in range(len(self.asked)):
+            self.askers.append(self.run(self.ask, n))
+        return self
+
+    def serve(self):
+        sock = self.reach(self.test.socket(zmq.REP), "back", 2)
+        while not self.ended.is_set():
+            if sock.poll(20):
+                request = sock.recv()
+                with self.lock:
+                    self.executed.append(request)
+                sock.send(request)
+
+
+class Life(load.LoadTest):
+    def serve_all(self, backend, workers):
+        server, port = start(self, backend, workers)
+        flow = TeamLoad(self, port, 2 * workers).start()
+        flow.flows()
+        return server, flow
+
+    def test_reloads_lose_nothing(self):
+        for backend in harness.backends():
+            for workers in (2, 4):
+                with self.subTest(backend=backend, workers=workers):
+                    server, flow = self.serve_all(backend, workers)
+                    for _ in range(RELOADS):
+                        old, _ = server.reload()
+                        for _ in range(workers - 1):
+                            server.wait_ready()
+                        server.wait_gone(old)
+                        flow.flows()
+                    flow.stop()
+                    told, incomplete = load.drains(server.log())
+                    missing = flow.missing()["bound"]
+                    self.assertEqual(told, 0)
+                    self.assertLessEqual(len(missing), incomplete)
+                    flow.check_answers()
+                    self.assertLessEqual(flow.again, 2 * RELOADS, "of %d questions" % sum(flow.asked))
+                    server.quit()
+
+    def test_a_crash_loses_only_what_was_inside(self):
+        """Nothing that comes when the worker is there again is lost, and no client more than the question it had asked."""
+        for backend in harness.backends():
+            for workers in (2, 4):
+                with self.subTest(backend=backend, workers=workers):
+                    server, flow = self.serve_all(backend, workers)
+                    crashes = []
+                    for _ in range(4):
+                        flow.flows()
+                        begin = len(flow.got["bound"])
+                        os.kill(random.choice(server.workers()), signal.SIGKILL)
+                        server.wait_ready()
+                        time.sleep(0.5)  # until everybody has noticed
+                        crashes.append((begin, flow.sent["bound"]))
+                    flow.flows()
+                    flow.stop()
+                    missing = flow.missing()["bound"]
+                    outside = [n for n in missing if not any(begin - 20000 <= n < end for begin, end in crashes)]
+                    self.assertEqual(outside, [])
+                    self.assertLess(len(missing), flow.sent["bound"] // 2)
+                    flow.check_answers()
+                    self.assertLessEqual(flow.again, len(crashes) * len(flow.asked))
+                    server.quit()
+
+    def test_what_is_there_when_nothing_is_under_way_survives_a_crash(self):
+        """Subscriptions, routing ids and turns are told anew to a worker that comes back, by what is there already."""
+        for backend in harness.backends():
+            with self.subTest(backend=backend):
+                server, port = start(self, backend, 2)
+                subs = [self.connect(zmq.SUB, port["feed"]) for _ in range(12)]
+                for sub in subs:
+                    sub.subscribe(b"")
+                pushes = [self.connect(zmq.PUSH, port["news"]) for _ in range(12)]
+                for pid in server.workers():
+                    os.kill(pid, signal.SIGKILL)
+                    server.wait_ready()
+                    for push in pushes:
+                        self.reaches_all(push, subs)
+                server.quit()
+
+    def reaches_all(self, push, subs):
+        waiting = set(subs)
+        def done():
+            push.send(b"x")
+            time.sleep(0.005)
+            for sub in subs:
+                while sub.poll(0):
+                    sub.recv()
+                    waiting.discard(sub)
+            return not waiting
+        harness.wait_for(done, "every subscriber to hear")
 
 
 if __name__ == "__main__":
