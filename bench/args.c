@@ -37,6 +37,7 @@ static const struct {
       {"size", AT(size)},
       {"topic", AT(topic)},
       {"prefixes", AT(prefixes)},
+      {"hot", AT(hot)},
       {"count", AT(count)},
       {"peers", AT(peers)},
       {"warm", AT(warm_ms)},

@@ -15,6 +15,7 @@ typedef struct bench_args {
     int size;        /* body octets of a message */
     int topic;       /* 1: a frame of 16 octets goes before the body */
     int prefixes;    /* messages take turns among so many topics, which subscribers share out; 0: no topics */
+    int hot;         /* messages are of so many of these topics only; 0: of all */
     int count;       /* messages to send, or to receive before the end; 0: by the clock */
     int peers;       /* connections an idle client makes */
     int warm_ms, window_ms;

@@ -145,12 +145,20 @@ void cheap_subscribe(int fd, int i, int n, int prefixes)
 {
     if (prefixes == 0)
         cheap_write(fd, "\0\1\1", 3);
+    char block[16384];
+    size_t at = 0;
     for (; i < prefixes; i += n) {
-        char frame[20] = {0, 0, 1};
+        char *frame = block + at;
         size_t len = write_topic(frame + 3, i);
-        frame[1] = (char)(1 + len);
-        cheap_write(fd, frame, 3 + len);
+        memcpy(frame, (char[]){0, (char)(1 + len), 1}, 3);
+        at += 3 + len;
+        if (at > sizeof block - 32) {
+            cheap_write(fd, block, at);
+            at = 0;
+        }
     }
+    if (at > 0)
+        cheap_write(fd, block, at);
 }
 
 static uint8_t *head(uint8_t *p, size_t size, unsigned more)
@@ -176,7 +184,18 @@ static uint8_t *write_frame(uint8_t *p, size_t size, unsigned more, char first)
     return p + size;
 }
 
+static int topics(const bench_args *a)
+{
+    return a->hot > 0 && a->hot < a->prefixes ? a->hot : a->prefixes;
+}
+
 /* A stride that has nothing in common with a power of ten goes through all topics in no order. */
+static int topic_of(const bench_args *a, int i)
+{
+    int n = topics(a);
+    return (int)(i * 7919LL % n) * (a->prefixes / n);
+}
+
 static uint8_t *write_message(uint8_t *p, const bench_args *a, int i)
 {
     char topic[16], first = i % 2 == 0 ? 'a' : 'b';
@@ -184,7 +203,7 @@ static uint8_t *write_message(uint8_t *p, const bench_args *a, int i)
         p = write_frame(p, TOPIC_FRAME, 1, first);
     uint8_t *end = write_frame(p, (size_t)a->size, 0, first);
     if (a->prefixes > 0)
-        memcpy(end - a->size, topic, write_topic(topic, (int)(i * 7919LL % a->prefixes)));
+        memcpy(end - a->size, topic, write_topic(topic, topic_of(a, i)));
     return end;
 }
 
@@ -194,7 +213,7 @@ void cheap_batch_make(cheap_batch *b, const bench_args *a, size_t at_least)
     b->message = (a->topic ? 2 + TOPIC_FRAME : 0) + (size > 255 ? 9 : 2) + size;
     b->count = (int)((at_least / b->message + 2) & ~(size_t)1);
     if (a->prefixes > 0)
-        b->count = a->prefixes * (1 + b->count / a->prefixes);
+        b->count = topics(a) * (1 + b->count / topics(a));
     b->len = (size_t)b->count * b->message;
     uint8_t *p = b->data = malloc(b->len);
     if (p == NULL)

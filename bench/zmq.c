@@ -1,5 +1,6 @@
-/* The same work on libzmq's C API. Roles: push, pull, proxy (PULL to PUSH), fan (XSUB to XPUB), req,
- * rep, both (proxy and rep in one context), inproc (two threads). */
+/* The same work on libzmq's C API. Roles: push, pull, proxy (PULL to PUSH), fan (XSUB to XPUB), spread (SUB
+ * to PUB, so that subscriptions end here), req, rep, both (proxy and rep in one context), inproc (two
+ * threads). */
 #include "bench/args.h"
 #include "bench/meter.h"
 
@@ -46,7 +47,7 @@ static void *listening(const bench_args *a, int type, int i)
     char endpoint[128];
     void *s = make(a, type);
     bench_endpoint(a, a->listen[i], endpoint, sizeof endpoint);
-    if (a->nodrop && type == ZMQ_XPUB)
+    if (a->nodrop && (type == ZMQ_XPUB || type == ZMQ_PUB))
         check(zmq_setsockopt(s, ZMQ_XPUB_NODROP, &a->nodrop, sizeof a->nodrop));
     check(zmq_bind(s, endpoint));
     return s;
@@ -98,6 +99,22 @@ static void run_proxy(const bench_args *a)
 static void run_fan(const bench_args *a)
 {
     zmq_proxy(listening(a, ZMQ_XSUB, 0), listening(a, ZMQ_XPUB, 1), NULL);
+}
+
+static void run_spread(const bench_args *a)
+{
+    void *in = listening(a, ZMQ_SUB, 0), *out = listening(a, ZMQ_PUB, 1);
+    zmq_msg_t msg;
+    check(zmq_setsockopt(in, ZMQ_SUBSCRIBE, "", 0));
+    check(zmq_setsockopt(in, ZMQ_RCVTIMEO, &(int){10}, sizeof(int)));
+    zmq_msg_init(&msg);
+    for (;;) {
+        int events; /* asking for them makes an idle publisher take its subscriptions */
+        if (zmq_msg_recv(&msg, in, 0) >= 0)
+            check(zmq_msg_send(&msg, out, 0));
+        else
+            check(zmq_getsockopt(out, ZMQ_EVENTS, &events, &(size_t){sizeof events}));
+    }
 }
 
 static void run_req(const bench_args *a)
@@ -170,6 +187,7 @@ static const struct {
     {"pull", run_pull},
     {"proxy", run_proxy},
     {"fan", run_fan},
+    {"spread", run_spread},
     {"req", run_req},
     {"rep", run_rep},
     {"both", run_both},

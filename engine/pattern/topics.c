@@ -5,6 +5,7 @@
  * it away). */
 #include "engine/pattern/topics.h"
 
+#include "engine/base/heap.h"
 #include "engine/pattern/pipe.h"
 
 #include <stdlib.h>
@@ -417,6 +418,7 @@ static bool let_go(sb__topics *t, sb__topic_node *node, sb__topic_sub *sub, size
         return false;
     t->count--;
     prune(t, node);
+    sb__heap_gone(&t->gone, t->count);
     return true;
 }
 

@@ -31,6 +31,7 @@ typedef struct sb__topics {
     sb__topic_node *root; /* NULL while empty */
     uint8_t *text;        /* scratch for the texts told */
     size_t text_cap;
+    uint64_t gone; /* prefixes that went since their memory was given back */
 } sb__topics;
 
 void sb__topics_init(sb__topics *t);

@@ -259,7 +259,7 @@ def test_a_million_subscriptions(target):
     peer.sock.close()
     target.eventually("all gone", lambda s: s["feed"]["subscriptions"] == 0, 60)
     assert each < (1200 if SANITIZED else 300), f"{each:.0f} octets"
-    print(f"  {count} subscriptions, {each:.0f} octets each, good client at most {good.worst() * 1000:.0f} ms")
+    print(f"  {count} subscriptions, {each:.0f} octets each, {(target.rss() - before) / count:.0f} afterwards, good client at most {good.worst() * 1000:.0f} ms")
 
 
 @with_target
