@@ -231,6 +231,20 @@ static void format_unix(const struct sockaddr_un *un, socklen_t len, char *out, 
         snprintf(out, cap, "ipc://%.*s", n, un->sun_path);
 }
 
+/* The numbers that stand for any are no endpoint's: they are written as they are read. */
+static const char *format_number(uint32_t number, uint32_t any, char out[16])
+{
+    snprintf(out, 16, "%u", number);
+    return number == any ? "*" : out;
+}
+
+static void format_vsock(const struct sockaddr_vm *vm, char *out, size_t cap)
+{
+    char cid[16], port[16];
+    snprintf(out, cap, "vsock://%s:%s", format_number(vm->svm_cid, VMADDR_CID_ANY, cid),
+        format_number(vm->svm_port, VMADDR_PORT_ANY, port));
+}
+
 void sb__endpoint_format(const sb_addr *addr, char *out, size_t cap)
 {
     char host[INET6_ADDRSTRLEN];
@@ -246,11 +260,7 @@ void sb__endpoint_format(const sb_addr *addr, char *out, size_t cap)
     } else if (addr->ss.ss_family == AF_UNIX) {
         format_unix((const struct sockaddr_un *)&addr->ss, addr->len, out, cap);
     } else if (addr->ss.ss_family == AF_VSOCK) {
-        const struct sockaddr_vm *vm = (const struct sockaddr_vm *)&addr->ss;
-        if (vm->svm_cid == VMADDR_CID_ANY)
-            snprintf(out, cap, "vsock://*:%u", vm->svm_port);
-        else
-            snprintf(out, cap, "vsock://%u:%u", vm->svm_cid, vm->svm_port);
+        format_vsock((const struct sockaddr_vm *)&addr->ss, out, cap);
     }
 }
 

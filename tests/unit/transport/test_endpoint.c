@@ -119,10 +119,13 @@ static void test_addresses_keep_scheme_and_path(void **state)
     assert_int_equal(sb__endpoint_addr(&ep, false, &addr), SB_OK);
     sb__endpoint_resolved(&ep, &addr, text, sizeof text);
     assert_string_equal(text, "ws://127.0.0.1:80/x");
-    ep = parse("vsock://1:5");
-    assert_int_equal(sb__endpoint_addr(&ep, false, &addr), SB_OK);
-    sb__endpoint_resolved(&ep, &addr, text, sizeof text);
-    assert_string_equal(text, "vsock://1:5");
+    static const char *const numbers[] = {"vsock://1:5", "vsock://1:*", "vsock://*:5", "vsock://*:*"};
+    for (size_t i = 0; i < 4; i++) {
+        ep = parse(numbers[i]);
+        assert_int_equal(sb__endpoint_addr(&ep, true, &addr), SB_OK);
+        sb__endpoint_resolved(&ep, &addr, text, sizeof text);
+        assert_string_equal(text, numbers[i]);
+    }
     ep = parse("ws://example.org:80");
     assert_int_equal(sb__endpoint_addr(&ep, false, &addr), SB_EADDRNOTAVAIL);
 }
