@@ -279,15 +279,25 @@ static bool append_small(sb__queue *q, const sb_msg *msg)
     return true;
 }
 
+static void replace_waiting(sb__queue *q)
+{
+    uint32_t n = sb__queue_clear_waiting(q);
+    if (q->replaced != NULL)
+        *q->replaced += n;
+}
+
 sb_err sb__queue_append(sb__queue *q, const sb_msg *msg)
+{
+    return sb__queue_full(q) && !q->conflate ? SB_EAGAIN : sb__queue_push_over(q, msg);
+}
+
+sb_err sb__queue_push_over(sb__queue *q, const sb_msg *msg)
 {
     SB_TRACE(13);
     if (msg->n == 0)
         return SB_EINVAL;
     if (q->conflate)
-        sb__queue_clear_waiting(q);
-    else if (sb__queue_full(q))
-        return SB_EAGAIN;
+        replace_waiting(q);
     if (append_small(q, msg))
         return SB_OK;
     struct plan plan = make_plan(q, msg);
@@ -501,6 +511,7 @@ static uint32_t hand_over_all(sb__queue *q, sb__queue *to)
     empty.budget = q->budget;
     empty.pool = q->pool;
     empty.conflate = q->conflate;
+    empty.replaced = q->replaced;
     *to = *q;
     to->budget = NULL; /* from here on it counts for nobody */
     sb__queue_charge(q, -(int64_t)q->bytes);

@@ -55,6 +55,7 @@ typedef struct sb__queue {
     uint64_t hwm_bytes;
     /* set by the owner before the first push */
     bool conflate;      /* a push replaces what waits; limits do not apply */
+    uint64_t *replaced; /* ... and how many it did; NULL = nobody counts */
     bool parted;        /* private: the next message begins a span */
     sb__budget *budget; /* shared with the engine's other queues; NULL = none */
     sb__pool *pool;     /* where full-size chunks come from; NULL = the heap */
@@ -129,6 +130,8 @@ static inline bool sb__queue_low(const sb__queue *q)
            (q->hwm_bytes == 0 || q->bytes <= q->hwm_bytes / 2) && !sb__queue_over_budget(q);
 }
 
+/* sb__queue_push for what is here already and cannot be sent back: no limit keeps it out. */
+sb_err sb__queue_push_over(sb__queue *q, const sb_msg *msg);
 /* The slow half of sb__queue_push: all cases. */
 sb_err sb__queue_append(sb__queue *q, const sb_msg *msg);
 

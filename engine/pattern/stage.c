@@ -222,6 +222,14 @@ sb_err sb__stage_push(sb__stage *stage, const sb_msg *msg, uint64_t now, bool ev
     return stage->queue->msgs == 0 ? put_first(stage, msg, now) : append(stage, msg, now);
 }
 
+sb_err sb__stage_push_over(sb__stage *stage, const sb_msg *msg, uint64_t now)
+{
+    uint32_t most = stage->queue->hwm_msgs;
+    if (most != 0 && stage->queue->msgs + stage->msgs > most)
+        return SB_EAGAIN;
+    return stage->queue->msgs == 0 ? put_first(stage, msg, now) : append(stage, msg, now);
+}
+
 /* Its octets leave the stage's account before they come to the queue's. */
 static bool fill_one(sb__stage *stage, waiting *w)
 {

@@ -52,6 +52,8 @@ uint64_t sb__stage_oldest(const sb__stage *stage);
  * `evict` makes room by dropping the oldest (counted evicted), or lets one more wait while all that is queued
  * is being written; without it SB_EAGAIN and nothing changed. SB_ENOMEM. */
 sb_err sb__stage_push(sb__stage *stage, const sb_msg *msg, uint64_t now, bool evict);
+/* After SB_EAGAIN, for a message that is here and cannot be sent back: one is let in beyond the limits. */
+sb_err sb__stage_push_over(sb__stage *stage, const sb_msg *msg, uint64_t now);
 /* Moves messages into the queue until it holds about `bytes` or half of its limit, but at least one. What is
  * too old goes (counted expired), also the queue's first message where it can still be taken back. */
 void sb__stage_fill(sb__stage *stage, uint64_t bytes, uint64_t now);

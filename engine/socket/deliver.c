@@ -122,12 +122,22 @@ static void lose(sb_peer *peer)
     peer->abandoned++;
 }
 
+/* Whoever fills a queue is told so, and reads no more. That others filled the budget, a notice the queue, or
+ * an earlier connection both, is found out only when the message is here: one is let in. */
+static bool may_go_over(const sb__queue *q)
+{
+    return q->hwm_msgs == 0 || q->msgs <= q->hwm_msgs;
+}
+
 static sb_err enqueue(sb_peer *peer, const sb_msg *msg)
 {
     if (peer->sheds)
         return sb__overload_enqueue(peer, msg);
     sb__queue_tick(&peer->in);
-    if (sb__queue_push(&peer->in, msg) != SB_OK)
+    sb_err err = sb__queue_push(&peer->in, msg);
+    if (err == SB_EAGAIN && may_go_over(&peer->in))
+        err = sb__queue_push_over(&peer->in, msg);
+    if (err != SB_OK)
         lose(peer);
     sb__fair_update(peer);
     return sb__queue_full(&peer->in) ? SB_EAGAIN : SB_OK;

@@ -10,7 +10,6 @@
 
 static const sb__blob empty;
 
-/* Limits do not count: there is one such message per connection. */
 typedef struct limits {
     uint32_t msgs;
     uint64_t bytes;
@@ -30,12 +29,11 @@ static void restore(sb__queue *q, limits l)
     q->hwm_bytes = l.bytes;
 }
 
+/* Limits do not count: there is one such message per connection. */
 static void push(sb_peer *peer, sb__queue *q, const sb_msg *msg)
 {
-    limits l = lift(q);
-    if (sb__queue_push(q, msg) != SB_OK)
+    if (sb__queue_push_over(q, msg) != SB_OK)
         sb__peer_drop(peer, SB_DROP_LOST, 1);
-    restore(q, l);
 }
 
 /* One frame: there is room for it in the message itself. */

@@ -109,9 +109,10 @@ static sb_err push(sb_peer *peer, const sb_msg *msg)
     sb__queue_tick(&peer->in);
     if (peer->in_stage == NULL)
         return sb__queue_push(&peer->in, msg);
-    uint64_t evicted = peer->dropped[SB_DROP_EVICTED];
-    sb_err err = sb__stage_push(
-        peer->in_stage, msg, sb__overload_stamp(sock), sock->popts.on_full == SB_ON_FULL_DROP_OLD);
+    uint64_t evicted = peer->dropped[SB_DROP_EVICTED], now = sb__overload_stamp(sock);
+    sb_err err = sb__stage_push(peer->in_stage, msg, now, sock->popts.on_full == SB_ON_FULL_DROP_OLD);
+    if (err == SB_EAGAIN && waits(sock))
+        err = sb__stage_push_over(peer->in_stage, msg, now);
     if (evicted != peer->dropped[SB_DROP_EVICTED])
         set_in_full(peer, true);
     return err;

@@ -23,6 +23,7 @@ sb_err sb__peer_add(sb_socket *sock, sb_peer **out)
     peer->place = sb_hash(&peer->id, sizeof peer->id, 0);
     peer->confirms = sb__opt(sock, SB_OPT_CONFIRM_SUBSCRIPTIONS);
     peer->in.conflate = sock->popts.conflate;
+    peer->in.replaced = peer->out.replaced = &peer->dropped[SB_DROP_CONFLATED];
     peer->in.pool = peer->out.pool = sock->engine->pool;
     peer->in.budget = peer->out.budget = &sock->engine->budget;
     sb_list_node_init(&peer->active);

@@ -100,10 +100,18 @@ static void act_subscribe(sim *w)
     const char *topic = topics[sim_pick(&w->dice, 5)];
     if (!sim_alive(w, s) || s->relay != SIM_RELAY_NONE)
         return;
-    if (sim_once_in(&w->dice, 2))
-        sb_socket_subscribe(s->sock, topic, strlen(topic));
+    bool on = sim_once_in(&w->dice, 2);
+    if (s->type == SB_DISH)
+        (on ? sb_socket_join : sb_socket_leave)(s->sock, topic, strlen(topic));
     else
-        sb_socket_unsubscribe(s->sock, topic, strlen(topic));
+        (on ? sb_socket_subscribe : sb_socket_unsubscribe)(s->sock, topic, strlen(topic));
+}
+
+static void act_answer_door(sim *w)
+{
+    sim_engine *e = &w->engines[sim_pick(&w->dice, w->nengines)];
+    if (e->engine != NULL)
+        sim_doorman_answers(e);
 }
 
 static void act_close(sim *w)
@@ -156,7 +164,7 @@ static sb_fake_raw *raw_at(sim *w, uint32_t i)
     struct sockaddr_in *in = (struct sockaddr_in *)&addr.ss;
     sb_socket *sock = s->sock;
     const char *colon = sock != NULL ? strrchr(sb_socket_last_endpoint(sock), ':') : NULL;
-    if (w->raw[i] != NULL || colon == NULL)
+    if (w->raw[i] != NULL || colon == NULL || s->type == SB_STREAM) /* which would take anything */
         return w->raw[i];
     in->sin_family = AF_INET;
     in->sin_port = htons((uint16_t)(20000 + s->index));
@@ -225,6 +233,7 @@ static const act acts[] = {
     {act_wait, 12},
     {act_stop, 6},
     {act_subscribe, 6},
+    {act_answer_door, 4},
     {act_weather, 6},
     {act_raw, 6},
     {act_break, 4},

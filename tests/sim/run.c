@@ -42,6 +42,9 @@ static void show(const sim *w)
         fprintf(stderr, "slot %u: %s%s on engine %u, hwm %d %d %d%s%s%s%s\n", i, sb_type_name(s->type),
             relays[s->relay], s->engine, s->hwm_out, s->hwm_in, s->hwm_bytes, s->polled ? " polled" : "",
             s->named ? " named" : "", s->immediate ? " immediate" : "", s->mandatory ? " mandatory" : "");
+        fprintf(stderr, "        mechanism %s, on_full %d, ttl %d%s%s\n",
+            s->role == SIM_ANY ? "NULL" : sb_mechanism_name(w->mechanism), s->on_full, s->ttl,
+            s->conflate ? ", conflates" : "", s->conflate_key ? ", by key" : "");
     }
     for (uint32_t i = 0; i < w->nlinks; i++)
         fprintf(stderr, "link %u: %u to %u over %u\n", i, w->links[i].from, w->links[i].to, w->links[i].how);

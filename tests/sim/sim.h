@@ -2,8 +2,11 @@
  * whenever all is quiet. One source of choices makes one run; a run that breaks a promise says which, and
  * ends the program.
  *
+ *   plan.c     which sockets there are, and who connects to whom
+ *   door.c     mechanisms, and who is let in
  *   world.c    engines and sockets: made, killed, drained, made again; time; weather
  *   traffic.c  what is sent and what arrives
+ *   flows.c    the same for connections of mere octets
  *   oracle.c   what must hold
  *   acts.c     the table of what may happen
  *   run.c      a run from its first choice to its last check */
@@ -19,6 +22,7 @@
 #define SIM_SLOTS   12
 #define SIM_LINKS   28
 #define SIM_RAWS    4
+#define SIM_ASKED   8
 #define SIM_RAW     0xfe /* the origin of what a raw connection sends */
 
 typedef struct sim sim;
@@ -29,6 +33,9 @@ typedef enum sim_relay {
     SIM_RELAY_BACK   /* of the slot before; answers go back to it where the types have any */
 } sim_relay;
 
+/* Which side of a mechanism. */
+typedef enum sim_role { SIM_ANY, SIM_CALLS, SIM_SERVES } sim_role;
+
 /* A place for a socket; the socket comes and goes, each time another life. */
 typedef struct sim_slot {
     sb_handler handler; /* first */
@@ -36,12 +43,14 @@ typedef struct sim_slot {
     uint8_t index, engine;
     sb_type type;
     sim_relay relay;
+    sim_role role;
     sb_socket *sock; /* NULL: none */
     uint16_t life;
     bool leaving; /* close was called */
 
     /* options, the same in every life */
-    int hwm_out, hwm_in, hwm_bytes, heartbeat, reconnect;
+    int hwm_out, hwm_in, hwm_bytes, heartbeat, reconnect, on_full, ttl, conflate_key;
+    bool conflate;
     bool immediate, named, mandatory, handover, nodrop, relaxed, correlate, inproc, ipc;
     bool polled;   /* no on_msg: messages are fetched */
     bool delimits; /* a DEALER that talks to a REP */
@@ -54,6 +63,7 @@ typedef struct sim_slot {
     uint32_t next_seq;
     uint64_t accepted;  /* copies that a send took over */
     uint64_t delivered; /* what the application took */
+    uint64_t told;      /* STREAM: connections that began or ended, each of which is an empty message */
 } sim_slot;
 
 typedef struct sim_link {
@@ -67,6 +77,10 @@ typedef struct sim_engine {
     sb_loop *loop;
     sb_drain drain;
     bool drained;
+    sim *world;
+    sb_authenticator doorman;
+    uint64_t asked[SIM_ASKED]; /* questions that wait for their answer */
+    uint32_t nasked;
 } sim_engine;
 
 /* Weather of the whole network; see world.c. */
@@ -90,6 +104,8 @@ struct sim {
     sb_loop *ground; /* keeps the network while all engines are dead; raw connections begin here */
     sb_fake_raw *raw[SIM_RAWS];
     uint64_t budget; /* max_queued of every engine */
+    sb_mechanism mechanism;
+    bool asks; /* there are doormen */
     sim_weather weather;
     bool parted;      /* a connection ended, or was lost, since the beginning */
     bool refused;     /* memory was refused */
@@ -103,6 +119,16 @@ struct sim {
 __attribute__((format(printf, 2, 3), noreturn)) void sim_fail(sim *w, const char *fmt, ...);
 /* Remembers that something happened, with two numbers. */
 void sim_note(sim *w, const char *what, uint64_t a, uint64_t b);
+
+/* plan.c */
+void sim_plan(sim *w);
+
+/* door.c */
+bool sim_lock(const sim_slot *slot); /* gives its socket the keys of its role; false without memory */
+void sim_doorman_init(sim *w, sim_engine *e);
+void sim_doorman_answers(sim_engine *e); /* what was left open */
+/* The peer of a message came in as its socket wants it. */
+void sim_check_door(sim *w, const sim_slot *slot, const sb_peer *peer);
 
 /* world.c */
 void sim_world_create(sim *w);
@@ -128,6 +154,9 @@ void sim_send(sim *w, sim_slot *slot);
 void sim_poll(sim *w, sim_slot *slot, uint32_t most);
 void sim_answer(sim *w, sim_slot *slot);
 bool sim_sends(const sim_slot *slot);
+
+/* flows.c */
+void sim_flow_take(sim *w, sim_slot *slot, const sb_peer *peer, const sb_frame *piece);
 
 /* oracle.c */
 void sim_check(sim *w);

@@ -44,10 +44,9 @@ void sim_stamp_write(uint8_t *out, size_t len, const sim_stamp *s)
         out[i] = fill(taint, i);
 }
 
-const char *sim_stamp_read(const sb_frame *f, sim_stamp *s)
+static const char *read_head(const uint8_t *p, sim_stamp *s)
 {
-    const uint8_t *p = f->data;
-    if (f->len < SIM_STAMP_SIZE || p[0] != MAGIC)
+    if (p[0] != MAGIC)
         return "a frame that nobody sent";
     *s = (sim_stamp){.origin = p[1],
         .life = (uint16_t)(p[2] | p[3] << 8),
@@ -55,11 +54,18 @@ const char *sim_stamp_read(const sb_frame *f, sim_stamp *s)
         .index = p[12],
         .count = p[13],
         .to = p[14]};
-    uint32_t taint = taint_of(s);
+    return p[15] == (uint8_t)(taint_of(s) >> 8) ? NULL : "a damaged stamp";
+}
+
+const char *sim_stamp_read(const sb_frame *f, sim_stamp *s)
+{
+    const uint8_t *p = f->data;
+    const char *wrong = f->len < SIM_STAMP_SIZE ? "a frame that nobody sent" : read_head(p, s);
+    if (wrong != NULL)
+        return wrong;
     if (get32(p + 8) != f->len)
         return "a frame of the wrong length";
-    if (p[15] != (uint8_t)(taint >> 8))
-        return "a damaged stamp";
+    uint32_t taint = taint_of(s);
     for (size_t i = SIM_STAMP_SIZE; i < f->len; i++)
         if (p[i] != fill(taint, i))
             return "octets of something else";
@@ -83,5 +89,36 @@ const char *sim_stamp_check(const sb_msg *msg, uint32_t skip, sim_stamp *first)
         if (s.index != i - skip || s.count != n - skip)
             return "a torn message";
     }
+    return NULL;
+}
+
+static const char *feed_head(sim_flow *f, const uint8_t *p, size_t len, size_t *taken)
+{
+    sim_stamp s;
+    while (*taken < len && f->at < SIM_STAMP_SIZE)
+        f->head[f->at++] = p[(*taken)++];
+    if (f->head[0] != MAGIC)
+        return "octets that nobody sent";
+    f->len = f->at == SIM_STAMP_SIZE ? get32(f->head + 8) : SIM_FRAME_MAX;
+    return f->at == SIM_STAMP_SIZE ? read_head(f->head, &s) : NULL;
+}
+
+const char *sim_flow_feed(
+    sim_flow *f, const uint8_t *p, size_t len, size_t *taken, bool *done, sim_stamp *out)
+{
+    const char *wrong = NULL;
+    *taken = 0;
+    *done = false;
+    if (f->at < SIM_STAMP_SIZE)
+        wrong = feed_head(f, p, len, taken);
+    if (wrong != NULL || f->at < SIM_STAMP_SIZE)
+        return wrong;
+    read_head(f->head, out);
+    uint32_t taint = taint_of(out);
+    while (*taken < len && f->at < f->len)
+        if (p[(*taken)++] != fill(taint, f->at++))
+            return "octets of something else";
+    *done = f->at == f->len;
+    f->at = *done ? 0 : f->at;
     return NULL;
 }

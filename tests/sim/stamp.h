@@ -25,4 +25,17 @@ const char *sim_stamp_read(const sb_frame *frame, sim_stamp *out);
  * NULL. */
 const char *sim_stamp_check(const sb_msg *msg, uint32_t skip, sim_stamp *out);
 
+/* Stamped frames one behind the other in a stream of octets, that comes in pieces of any size. */
+typedef struct sim_flow {
+    uint64_t key; /* whose it is */
+    uint32_t used;
+    uint8_t head[SIM_STAMP_SIZE];
+    uint32_t at, len; /* octets of the frame that came; all, once the head is there */
+} sim_flow;
+
+/* Takes octets up to the end of a frame; *taken is how many. `done`: a frame is whole, and *out its stamp.
+ * Returns what is wrong, or NULL. */
+const char *sim_flow_feed(
+    sim_flow *flow, const uint8_t *p, size_t len, size_t *taken, bool *done, sim_stamp *out);
+
 #endif

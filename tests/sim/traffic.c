@@ -9,7 +9,8 @@ static const char *const topics[] = {"a", "ab", "b", "ba", "c"};
 
 bool sim_sends(const sim_slot *s)
 {
-    static const uint32_t never = SB_TYPE_BIT(SB_PULL) | SB_TYPE_BIT(SB_SUB) | SB_TYPE_BIT(SB_REP);
+    static const uint32_t never = SB_TYPE_BIT(SB_PULL) | SB_TYPE_BIT(SB_SUB) | SB_TYPE_BIT(SB_REP) |
+                                  SB_TYPE_BIT(SB_GATHER) | SB_TYPE_BIT(SB_DISH);
     return s->relay == SIM_RELAY_NONE && (SB_TYPE_BIT(s->type) & never) == 0;
 }
 
@@ -60,11 +61,20 @@ static bool add_bodies(sim *w, letter *l)
     return ok;
 }
 
+/* The draft types send one frame at a time. */
+static bool is_single(const sim_slot *s)
+{
+    static const uint32_t single = SB_TYPE_BIT(SB_CLIENT) | SB_TYPE_BIT(SB_SERVER) | SB_TYPE_BIT(SB_PEER) |
+                                   SB_TYPE_BIT(SB_SCATTER) | SB_TYPE_BIT(SB_CHANNEL) | SB_TYPE_BIT(SB_RADIO) |
+                                   SB_TYPE_BIT(SB_STREAM);
+    return (SB_TYPE_BIT(s->type) & single) != 0;
+}
+
 static void letter_init(sim *w, letter *l, const sim_slot *s, uint8_t to)
 {
     sb_msg_init(&l->msg);
     l->n = 0;
-    l->count = (uint8_t)(sim_once_in(&w->dice, 4) ? sim_between(&w->dice, 2, BODIES) : 1);
+    l->count = (uint8_t)(!is_single(s) && sim_once_in(&w->dice, 4) ? sim_between(&w->dice, 2, BODIES) : 1);
     l->stamp =
         (sim_stamp){.origin = s->index, .to = to, .life = s->life, .seq = s->next_seq, .count = l->count};
 }
@@ -125,7 +135,7 @@ static sb_err send_plain(sim *w, sim_slot *s, letter *l, uint64_t *copies)
 {
     letter_init(w, l, s, SIM_ANYBODY);
     const char *topic = topics[sim_pick(&w->dice, sizeof topics / sizeof topics[0])];
-    bool publishes = s->type == SB_PUB || s->type == SB_XPUB, ok = true;
+    bool publishes = s->type == SB_PUB || s->type == SB_XPUB || s->type == SB_RADIO, ok = true;
     sb_stats stats;
     if (publishes)
         ok = sb_msg_push(&l->msg, topic, strlen(topic), NULL) == SB_OK;
@@ -142,7 +152,8 @@ void sim_send(sim *w, sim_slot *s)
 {
     letter l;
     uint64_t copies = 1;
-    sb_err err = s->type == SB_ROUTER ? send_routed(w, s, &l) : send_plain(w, s, &l, &copies);
+    bool routed = s->type == SB_ROUTER || s->type == SB_SERVER || s->type == SB_PEER || s->type == SB_STREAM;
+    sb_err err = routed ? send_routed(w, s, &l) : send_plain(w, s, &l, &copies);
     letter_finish(&l);
     sim_note(w, "send", s->index, err);
     if (err == SB_OK)
@@ -179,6 +190,11 @@ static uint32_t lead_of(const sb_msg *msg)
 static void take(sim *w, sim_slot *s, sb_peer *peer, const sb_msg *msg)
 {
     sim_stamp stamp;
+    if (s->type == SB_STREAM) {
+        if (peer != NULL)
+            sim_flow_take(w, s, peer, sb_msg_frame(msg, sb_msg_count(msg) - 1));
+        return;
+    }
     const char *wrong = sim_stamp_check(msg, lead_of(msg), &stamp);
     if (wrong != NULL)
         sim_fail(w, "slot %u (%s) got %s", s->index, sb_type_name(s->type), wrong);
@@ -214,6 +230,12 @@ static void misbehave(sim *w, sim_slot *s, sb_peer *peer)
     }
 }
 
+/* A subscription: told by the socket, not sent by a peer. */
+static bool is_notice(const sim_slot *s, const sb_peer *peer, const sb_msg *msg)
+{
+    return msg->peer == NULL && peer == NULL && s->type == SB_XPUB && sb_msg_frame(msg, 0)->data[0] <= 1;
+}
+
 static sb_err on_msg(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *msg)
 {
     sim_slot *s = (sim_slot *)self;
@@ -222,8 +244,8 @@ static sb_err on_msg(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *m
         sim_fail(w, "slot %u: a message after on_closed", s->index);
     if (s->stopped)
         return SB_EAGAIN;
-    if (msg->peer == NULL && peer == NULL && s->type == SB_XPUB && sb_msg_frame(msg, 0)->data[0] <= 1)
-        return SB_OK; /* a subscription */
+    if (is_notice(s, peer, msg))
+        return SB_OK;
     take(w, s, peer, msg);
     if (peer != NULL && !w->quiet)
         misbehave(w, s, peer);
@@ -243,8 +265,7 @@ void sim_poll(sim *w, sim_slot *s, uint32_t most)
         sb_msg msg;
         sb_msg_init(&msg);
         sb_err err = sb_socket_recv(s->sock, &msg);
-        if (err == SB_OK &&
-            !(s->type == SB_XPUB && msg.peer == NULL && sb_msg_frame(&msg, 0)->data[0] <= 1)) {
+        if (err == SB_OK && !is_notice(s, NULL, &msg)) {
             take(w, s, msg.peer, &msg);
             s->delivered++;
         }
@@ -269,6 +290,7 @@ static void on_event(sb_handler *self, sb_socket *sock, const sb_event *event)
     (void)sock;
     if (event->kind == SB_EVENT_DISCONNECTED)
         s->world->parted = true;
+    s->told += event->kind == SB_EVENT_DISCONNECTED || event->kind == SB_EVENT_HANDSHAKE_SUCCEEDED;
     sim_note(s->world, sb_event_name(event->kind), s->index, event->cause);
 }
 

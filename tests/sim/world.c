@@ -26,6 +26,8 @@ static size_t pass(sb_fake_weather *self, sb_loop *from, sb_loop *to, size_t n)
     sim *w = (sim *)((char *)self - offsetof(sim, weather));
     if (from != NULL && from != to && (w->weather.blocked & bit_of(w, from)) != 0)
         return 0;
+    if (sim_dice_spent(&w->dice)) /* whose zeros would be one octet at a time, for hours */
+        return n;
     switch (w->weather.kind) {
     case TRICKLE:
         return 1 + n / 64;
@@ -91,7 +93,8 @@ typedef struct setting {
     int64_t value;
 } setting;
 
-static void set_options(const sim_slot *s)
+/* False: there was no memory for a key. */
+static bool set_options(const sim_slot *s)
 {
     const setting settings[] = {
         {SB_OPT_SNDHWM, s->hwm_out},
@@ -106,6 +109,10 @@ static void set_options(const sim_slot *s)
         {SB_OPT_XPUB_NODROP, s->nodrop},
         {SB_OPT_REQ_RELAXED, s->relaxed},
         {SB_OPT_REQ_CORRELATE, s->correlate},
+        {SB_OPT_CONFLATE, s->conflate},
+        {SB_OPT_CONFLATE_KEY, s->conflate_key},
+        {SB_OPT_MESSAGE_TTL, s->ttl},
+        {SB_OPT_ON_FULL, s->on_full},
         {SB_OPT_LINGER, 200},
     };
     char name[8];
@@ -115,6 +122,7 @@ static void set_options(const sim_slot *s)
     int len = snprintf(name, sizeof name, "s%u", s->index);
     if (s->named)
         sb_socket_set_bytes(s->sock, SB_OPT_ROUTING_ID, name, (size_t)len, NULL, 0);
+    return sim_lock(s);
 }
 
 static void endpoint_of(const sim_slot *s, uint32_t how, char out[64])
@@ -152,7 +160,7 @@ static void join_relay(sim *w, sim_slot *s)
     route_all(front, back);
     if (front->type == SB_ROUTER)
         sb_socket_set_hops(back->sock, 1);
-    if (front->type != SB_PULL)
+    if (front->type == SB_ROUTER || front->type == SB_XSUB)
         route_all(back, front); /* answers, subscriptions */
 }
 
@@ -160,7 +168,10 @@ static void subscribe_some(sim *w, sim_slot *s)
 {
     static const char *const topics[] = {"", "a", "ab", "b"};
     const char *topic = s->relay != SIM_RELAY_NONE ? "" : topics[sim_pick(&w->dice, 4)];
-    sb_socket_subscribe(s->sock, topic, strlen(topic));
+    if (s->type == SB_DISH)
+        sb_socket_join(s->sock, topic, strlen(topic));
+    else
+        sb_socket_subscribe(s->sock, topic, strlen(topic));
 }
 
 void sim_open(sim *w, sim_slot *s)
@@ -177,17 +188,16 @@ void sim_open(sim *w, sim_slot *s)
     s->life++;
     s->leaving = s->stopped = s->owes = false;
     s->next_seq = 0;
-    s->accepted = s->delivered = 0;
-    set_options(s);
+    s->accepted = s->delivered = s->told = 0;
     sim_handler_init(s);
-    if (!bind_all(s)) {
+    if (!set_options(s) || !bind_all(s)) {
         s->leaving = true;
         sb_socket_close(s->sock);
         return;
     }
     if (s->relay != SIM_RELAY_NONE)
         join_relay(w, s);
-    if (s->type == SB_SUB || s->type == SB_XSUB)
+    if (s->type == SB_SUB || s->type == SB_XSUB || s->type == SB_DISH)
         subscribe_some(w, s);
     sim_note(w, "open", s->index, s->life);
 }
@@ -287,6 +297,7 @@ void sim_revive(sim *w, uint32_t i)
         sim_fail(w, "no engine");
     e->engine->hub.random = sim_pick(&w->dice, UINT32_MAX) | 1; /* else it depends on an address */
     sb_fake_set_weather(e->loop, &w->weather.base);
+    sim_doorman_init(w, e);
     sim_note(w, "engine", i, 0);
     for (uint32_t k = 0; k < w->nslots; k++)
         if (w->slots[k].engine == i)
@@ -378,8 +389,10 @@ void sim_calm(sim *w)
         sb_fake_raw_close(w->raw[i], SB_OK);
         w->raw[i] = NULL;
     }
-    for (uint32_t i = 0; i < w->nengines; i++)
+    for (uint32_t i = 0; i < w->nengines; i++) {
         sim_revive(w, i);
+        sim_doorman_answers(&w->engines[i]);
+    }
     for (uint32_t i = 0; i < w->nslots; i++) {
         sim_slot *s = &w->slots[i];
         sim_open(w, s);
@@ -395,127 +408,6 @@ void sim_calm(sim *w)
         sim_join(w, &w->links[i]);
 }
 
-/* ---- the plan of a world ---- */
-
-static const sb_type types[] = {
-    SB_PUSH, SB_PULL, SB_DEALER, SB_ROUTER, SB_REQ, SB_REP, SB_PUB, SB_SUB, SB_XPUB, SB_XSUB, SB_PAIR};
-
-static sb_type pick_type(sim *w)
-{
-    sb_type type = types[sim_pick(&w->dice, sizeof types / sizeof types[0])];
-    if (w->nslots == 0 || sim_once_in(&w->dice, 3))
-        return type;
-    uint32_t fits = sb_type_peers(w->slots[sim_pick(&w->dice, w->nslots)].type); /* somebody to talk to */
-    for (uint32_t i = 0; i < sizeof types / sizeof types[0] && (fits & SB_TYPE_BIT(type)) == 0; i++)
-        type = types[(i + type) % (sizeof types / sizeof types[0])];
-    return type;
-}
-
-static int pick_hwm(sim *w)
-{
-    static const int hwms[] = {0, 1, 2, 3, 10, 100, 1000};
-    return hwms[sim_pick(&w->dice, 7)];
-}
-
-static sim_slot *plan_slot(sim *w, sb_type type, sim_relay relay)
-{
-    sim_slot *s = &w->slots[w->nslots];
-    sim_dice *d = &w->dice;
-    *s = (sim_slot){.world = w, .index = (uint8_t)w->nslots++, .type = type, .relay = relay};
-    s->engine = relay == SIM_RELAY_BACK ? s[-1].engine : (uint8_t)sim_pick(d, w->nengines);
-    s->hwm_out = pick_hwm(w);
-    s->hwm_in = pick_hwm(w);
-    s->hwm_bytes = sim_once_in(d, 4) ? 2000 : 0;
-    s->heartbeat = sim_once_in(d, 4) ? 300 : 0;
-    s->reconnect = sim_once_in(d, 2) ? 10 : 100;
-    s->immediate = sim_once_in(d, 4);
-    s->named = sim_once_in(d, 3) && (type == SB_DEALER || type == SB_ROUTER || type == SB_REQ);
-    s->mandatory = sim_once_in(d, 3) && relay == SIM_RELAY_NONE;
-    s->handover = sim_once_in(d, 4);
-    s->nodrop = sim_once_in(d, 3);
-    s->relaxed = sim_once_in(d, 2);
-    s->correlate = sim_once_in(d, 2);
-    s->inproc = sim_once_in(d, 2);
-    s->ipc = sim_once_in(d, 2);
-    s->polled = sim_once_in(d, 5) && relay == SIM_RELAY_NONE && type != SB_REP;
-    return s;
-}
-
-static void plan_slots(sim *w)
-{
-    static const sb_type relays[][2] = {{SB_PULL, SB_PUSH}, {SB_ROUTER, SB_DEALER}, {SB_XSUB, SB_XPUB}};
-    uint32_t want = sim_between(&w->dice, 2, SIM_SLOTS - 1);
-    while (w->nslots < want) {
-        if (!sim_once_in(&w->dice, 6)) {
-            plan_slot(w, pick_type(w), SIM_RELAY_NONE);
-            continue;
-        }
-        const sb_type *pair = relays[sim_pick(&w->dice, 3)];
-        plan_slot(w, pair[0], SIM_RELAY_FRONT);
-        plan_slot(w, pair[1], SIM_RELAY_BACK);
-    }
-}
-
-static bool may_link(const sim *w, const sim_slot *from, const sim_slot *to)
-{
-    if (from == to || (sb_type_peers(from->type) & SB_TYPE_BIT(to->type)) == 0)
-        return false;
-    if (from->relay != SIM_RELAY_NONE && to->relay != SIM_RELAY_NONE)
-        return false; /* rings of relays never get quiet */
-    for (uint32_t i = 0; i < w->nlinks; i++) {
-        const sim_link *l = &w->links[i];
-        bool pair = from->type == SB_PAIR && (l->from == from->index || l->to == from->index ||
-                                                 l->from == to->index || l->to == to->index);
-        bool same =
-            (l->from == from->index && l->to == to->index) || (l->from == to->index && l->to == from->index);
-        if (pair || same)
-            return false;
-    }
-    return true;
-}
-
-static void plan_link(sim *w)
-{
-    sim_slot *from = &w->slots[sim_pick(&w->dice, w->nslots)], *to = &w->slots[sim_pick(&w->dice, w->nslots)];
-    uint32_t how = sim_pick(&w->dice, 3);
-    if (!may_link(w, from, to) || w->nlinks == SIM_LINKS)
-        return;
-    if ((how == 1 && !to->ipc) || (how == 2 && (!to->inproc || from->engine != to->engine)))
-        how = 0;
-    w->links[w->nlinks++] = (sim_link){.from = from->index, .to = to->index, .how = (uint8_t)how};
-    from->fed |= to->relay != SIM_RELAY_NONE;
-    to->fed |= from->relay != SIM_RELAY_NONE;
-    from->delimits |= from->type == SB_DEALER && to->type == SB_REP;
-    to->delimits |= to->type == SB_DEALER && from->type == SB_REP;
-}
-
-static uint32_t links_of(const sim *w, uint32_t slot)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < w->nlinks; i++)
-        n += w->links[i].from == slot || w->links[i].to == slot;
-    return n;
-}
-
-static bool dead_end(const sim *w, uint32_t slot)
-{
-    const sim_slot *s = &w->slots[slot];
-    return s->relay != SIM_RELAY_NONE && links_of(w, s->relay == SIM_RELAY_FRONT ? slot + 1 : slot - 1) == 0;
-}
-
-/* A relay with nobody on its other side waits for ever, and its peers with it. */
-static void drop_dead_ends(sim *w)
-{
-    uint32_t i = 0;
-    while (i < w->nlinks)
-        if (dead_end(w, w->links[i].from) || dead_end(w, w->links[i].to)) {
-            w->links[i] = w->links[--w->nlinks];
-            i = 0;
-        } else {
-            i++;
-        }
-}
-
 void sim_world_create(sim *w)
 {
     static const uint64_t budgets[] = {0, 0, 3000, 100000};
@@ -525,10 +417,7 @@ void sim_world_create(sim *w)
         sim_fail(w, "no ground");
     w->nengines = sim_between(&w->dice, 1, SIM_ENGINES);
     w->budget = budgets[sim_pick(&w->dice, 4)];
-    plan_slots(w);
-    for (uint32_t i = 0; i < 40; i++)
-        plan_link(w);
-    drop_dead_ends(w);
+    sim_plan(w);
     for (uint32_t i = 0; i < w->nengines; i++)
         sim_revive(w, i);
 }

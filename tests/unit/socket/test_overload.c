@@ -395,6 +395,28 @@ static void test_only_the_newest_of_a_key_waits(void **state)
     }
 }
 
+/* Nobody listens yet: what a newer one replaced is counted, one by one. */
+static void test_conflate_counts_what_it_replaces(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        bench b;
+        ear in;
+        bench_open(&b);
+        sb_socket *push = open_socket(&b, SB_PUSH, NULL), *pull = open_socket(&b, SB_PULL, &in);
+        set_int(push, SB_OPT_CONFLATE, 1);
+        connect_to(push, endpoints[i]);
+        send_numbers(push, 1, 7, SB_OK);
+        assert_int_equal(dropped(push, SB_DROP_CONFLATED), 6);
+        bind_to(pull, endpoints[i]);
+        pass(&b, 400);
+        assert_int_equal(in.n, 1);
+        expect_seen(&in, 0, "7");
+        ear_clear(&in);
+        bench_close(&b);
+    }
+}
+
 static void test_conflate_with_a_lifetime(void **state)
 {
     (void)state;
@@ -469,6 +491,39 @@ static void test_the_budget_is_shared_fairly(void **state)
     bench_close(&b);
 }
 
+/* One peer fills the budget while the other one's next message is on its way: who waits loses nothing. */
+static void test_a_budget_that_others_filled_loses_nothing(void **state)
+{
+    (void)state;
+    for (int ttl = 0; ttl < 2; ttl++) {
+        bench b;
+        ear in;
+        assert_int_equal(sb_fake_create(&b.loop), SB_OK);
+        sb_engine_config cfg = {.loop = b.loop, .max_queued = 4000};
+        assert_int_equal(sb_engine_create(&cfg, NULL, 0, &b.engine), SB_OK);
+        sb_socket *pull = open_socket(&b, SB_PULL, &in);
+        set_int(pull, SB_OPT_MESSAGE_TTL, ttl * 1000000);
+        in.take = 0;
+        bind_to(pull, endpoints[0]);
+        sb_socket *push[2] = {open_socket(&b, SB_PUSH, NULL), open_socket(&b, SB_PUSH, NULL)};
+        for (int i = 0; i < 2; i++)
+            connect_to(push[i], endpoints[0]);
+        settle(&b);
+        int sent = 0;
+        for (int i = 0; i < 200; i++) { /* by turns, a few octets at a time */
+            sent += send_text(push[i % 2], "a message of some octets") == SB_OK;
+            settle(&b);
+        }
+        in.take = SIZE_MAX;
+        sb_socket_resume(pull);
+        pass(&b, 50);
+        assert_int_equal(dropped(pull, SB_DROP_LOST) + dropped(pull, SB_DROP_HWM), 0);
+        assert_int_equal(in.n, sent);
+        ear_clear(&in);
+        bench_close(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -485,9 +540,11 @@ int main(void)
         cmocka_unit_test(test_messages_expire_on_both_sides),
         cmocka_unit_test(test_expired_messages_make_room),
         cmocka_unit_test(test_only_the_newest_of_a_key_waits),
+        cmocka_unit_test(test_conflate_counts_what_it_replaces),
         cmocka_unit_test(test_conflate_with_a_lifetime),
         cmocka_unit_test(test_a_lifetime_set_later_counts),
         cmocka_unit_test(test_the_budget_is_shared_fairly),
+        cmocka_unit_test(test_a_budget_that_others_filled_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,6 +68,32 @@ static void test_octets_in_and_out(void **state)
     rig_close(&r);
 }
 
+/* The notice of the connection fills the queue: its first octets are not lost behind it. */
+static void test_the_notice_takes_no_octets_place(void **state)
+{
+    (void)state;
+    rig r;
+    bench_open(&r.b);
+    r.sock = open_socket(&r.b, SB_STREAM, &r.heard);
+    set_int(r.sock, SB_OPT_RCVHWM, 1);
+    r.heard.take = 0;
+    bind_to(r.sock, "tcp://127.0.0.1:9");
+    r.raw = raw_connect(r.b.loop, 9);
+    settle(&r.b);
+    raw_put(r.raw, "first", 5);
+    settle(&r.b);
+    raw_put(r.raw, "second", 6);
+    settle(&r.b);
+    r.heard.take = SIZE_MAX;
+    sb_socket_resume(r.sock);
+    settle(&r.b);
+    char all[64] = "";
+    for (size_t i = 0; i < r.heard.n; i++)
+        strcat(all, r.heard.seen[i]);
+    assert_string_equal(all, "firstsecond");
+    rig_close(&r);
+}
+
 static void test_their_end_is_told(void **state)
 {
     (void)state;
@@ -218,6 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_octets_in_and_out),
+        cmocka_unit_test(test_the_notice_takes_no_octets_place),
         cmocka_unit_test(test_their_end_is_told),
         cmocka_unit_test(test_an_empty_frame_ends_it_behind_what_is_queued),
         cmocka_unit_test(test_many_sizes_lose_their_heads),
