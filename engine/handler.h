@@ -85,11 +85,18 @@ sb_err sb_filter_check(const sb_filter *filter);
 /* Whether a topic matches a filter of SB_FILTER_MATCH. */
 bool sb_filter_match(const sb_filter *filter, const void *topic, size_t len);
 
+/* Somebody behind a peer that speaks for others (socket.h). */
+typedef struct sb_client {
+    const char *address;
+    const char *user_id; /* "" or NULL: not known */
+} sb_client;
+
 /* A subscription waiting for its answer. Owned by the engine. */
 typedef struct sb_subscription {
     sb_peer *peer;
     const uint8_t *topic;
     size_t len;
+    const sb_client *client; /* for whom the peer asks; NULL: for itself */
 } sb_subscription;
 
 /* All members may be NULL. One handler may serve many sockets. */

@@ -66,8 +66,22 @@ typedef struct sb_arrival {
     const char *endpoint; /* what stands for the bind: one text for all that come the same way */
     const char *address;  /* of the peer, as scripts see it */
     const char *user_id;  /* of the peer, when it is known already; NULL or "": it is not */
+    bool speaks;          /* for others: see sb_client */
 } sb_arrival;
 sb_err sb_socket_adopt(sb_socket *sock, const sb_arrival *arrival, int fd);
+
+/* Peers that speak for others, such as nginx for its HTTP clients: adopted so, or come to an inproc name that
+ * begins with SB_INPROC_SPEAKERS. Every message of theirs begins with a frame that says who it is from
+ * (sb_client_write), which handlers do not see. */
+#define SB_INPROC_SPEAKERS "inproc://signalbox/gate/"
+#define SB_CLIENT_ADDRESS  96  /* octets, with the NUL */
+#define SB_CLIENT_USER     256 /* the same */
+#define SB_CLIENT_FRAME    (SB_CLIENT_ADDRESS + SB_CLIENT_USER)
+/* The frame's octets; 0, which says "nobody", for NULL and for what is too long. */
+size_t sb_client_write(const sb_client *client, char out[SB_CLIENT_FRAME]);
+/* Whom the peer's message under way is from; false: from the peer itself. The texts are valid until its next.
+ */
+bool sb_peer_client(const sb_peer *peer, sb_client *out);
 /* Connects and tells the new peer, so that it can be addressed at once: ROUTER (with connect_routing_id),
  * SERVER, PEER and STREAM by sb_peer_routing_id. SB_EINVAL with immediate: there is no peer before the
  * handshake. */
@@ -142,6 +156,7 @@ void sb_subscription_answer(sb_subscription *sub, sb_verdict verdict, const void
 typedef struct sb_asking sb_asking;
 struct sb_asking {
     void (*on_verdict)(sb_asking *self, sb_verdict verdict, const void *topic, size_t len);
+    const sb_client *client; /* who it is; NULL: the peer */
 };
 sb_err sb_socket_ask(sb_socket *sock, sb_peer *peer, const void *topic, size_t len, sb_asking *asking);
 /* The peer only subscribes what was asked for so: on_subscribe is not asked again. */

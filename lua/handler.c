@@ -64,11 +64,10 @@ static void drop_message(sb__task *t)
 #define ARG_MSG  3
 #define RESULT   4
 
-static void push_message(lua_State *L, sb__task *t)
+static void push_message(lua_State *L, sb__task *t, uint64_t peer_id)
 {
-    uint64_t peer_id = t->peer != NULL ? sb_peer_id(t->peer) : 0;
     t->msg = sb__lmsg_push_view(L, t->view);
-    if (t->msg->peer_id == peer_id)
+    if (t->msg->peer_id == peer_id && peer_id != UINT64_MAX)
         return;
     lua_pushvalue(L, ARG_PEER);
     sb__lmsg_set_peer(L, ARG_MSG, t->msg, peer_id);
@@ -96,10 +95,10 @@ static int call_function(lua_State *L, lua_KFunction k)
     sb__task *t = sb__script_of(L)->current;
     uint32_t handlers = t->script->handlers;
     lua_rawgeti(L, LUA_REGISTRYINDEX, t->fn);
-    sb__lpeer_push(L, t->ls, t->peer);
+    uint64_t peer_id = sb__lpeer_push(L, t->ls, t->peer);
     do {
         lua_settop(L, ARG_PEER);
-        push_message(L, t);
+        push_message(L, t, peer_id);
         lua_pushvalue(L, ARG_FN);
         lua_pushvalue(L, ARG_MSG);
         lua_pushvalue(L, ARG_PEER);

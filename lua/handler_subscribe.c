@@ -53,7 +53,7 @@ static int subscribe_body(lua_State *L)
     sb__task *t = sb__script_of(L)->current;
     if (t->ls->closing)
         return 0; /* closed before its turn came */
-    sb__lpeer_push(L, t->ls, sb__task_peer(t));
+    sb__lpeer_push_client(L, t->ls, sb__task_peer(t), t->u.ask.sub->client);
     lua_pushnil(L); /* where messages have theirs */
     lua_rawgeti(L, LUA_REGISTRYINDEX, t->fn);
     lua_pushlstring(L, (const char *)t->u.ask.sub->topic, t->u.ask.sub->len);

@@ -60,14 +60,14 @@ static void set_stream_properties(lua_State *L, const sb_peer *peer)
     }
 }
 
-static void push_facts(lua_State *L, sb__lsock *ls, sb_peer *peer)
+static void push_facts(lua_State *L, sb__lsock *ls, sb_peer *peer, const sb_client *client)
 {
     size_t len;
     lua_createtable(L, 0, 10);
     lua_pushinteger(L, (lua_Integer)sb_peer_id(peer));
     lua_setfield(L, -2, "id");
-    set_string(L, "address", sb_peer_address(peer));
-    set_string(L, "user_id", sb_peer_user_id(peer));
+    set_string(L, "address", client != NULL ? client->address : sb_peer_address(peer));
+    set_string(L, "user_id", client != NULL ? client->user_id : sb_peer_user_id(peer));
     set_stream_properties(L, peer);
     const char *routing_id = sb_peer_routing_id(peer, &len);
     if (ls->type == SB_SERVER || ls->type == SB_PEER)
@@ -82,14 +82,19 @@ static void push_facts(lua_State *L, sb__lsock *ls, sb_peer *peer)
         fill_info(L, info);
 }
 
-static void push_new(lua_State *L, sb__lsock *ls, sb_peer *peer, uint64_t id)
+static void push_object(lua_State *L, sb__lsock *ls, sb_peer *peer, const sb_client *client)
 {
     lpeer *p = lua_newuserdatauv(L, sizeof(*p), 1);
     p->magic = PEER_MAGIC;
-    p->id = id;
+    p->id = sb_peer_id(peer);
     luaL_setmetatable(L, "peer");
-    push_facts(L, ls, peer);
+    push_facts(L, ls, peer, client);
     lua_setiuservalue(L, -2, 1);
+}
+
+static void push_new(lua_State *L, sb__lsock *ls, sb_peer *peer, uint64_t id)
+{
+    push_object(L, ls, peer, NULL);
     lua_rawgeti(L, LUA_REGISTRYINDEX, sb__script_of(L)->peers_ref);
     lua_pushvalue(L, -2);
     lua_rawseti(L, -2, (lua_Integer)id);
@@ -106,12 +111,9 @@ static void remember(lua_State *L, sb__lsock *ls, uint64_t id)
     ls->peer_id = id;
 }
 
-void sb__lpeer_push(lua_State *L, sb__lsock *ls, sb_peer *peer)
+/* One object per connection, while a script holds it. */
+static void push_known(lua_State *L, sb__lsock *ls, sb_peer *peer)
 {
-    if (peer == NULL) {
-        lua_pushnil(L);
-        return;
-    }
     uint64_t id = sb_peer_id(peer);
     if (id == ls->peer_id && ls->peer_ref != LUA_NOREF) {
         lua_rawgeti(L, LUA_REGISTRYINDEX, ls->peer_ref);
@@ -126,6 +128,29 @@ void sb__lpeer_push(lua_State *L, sb__lsock *ls, sb_peer *peer)
     }
     if (!ls->closing)
         remember(L, ls, id);
+}
+
+uint64_t sb__lpeer_push(lua_State *L, sb__lsock *ls, sb_peer *peer)
+{
+    sb_client client;
+    if (peer == NULL) {
+        lua_pushnil(L);
+        return 0;
+    }
+    if (sb_peer_client(peer, &client)) {
+        push_object(L, ls, peer, &client);
+        return UINT64_MAX;
+    }
+    push_known(L, ls, peer);
+    return sb_peer_id(peer);
+}
+
+void sb__lpeer_push_client(lua_State *L, sb__lsock *ls, sb_peer *peer, const sb_client *client)
+{
+    if (peer != NULL && client != NULL)
+        push_object(L, ls, peer, client);
+    else
+        sb__lpeer_push(L, ls, peer);
 }
 
 uint64_t sb__lpeer_check(lua_State *L, int idx)

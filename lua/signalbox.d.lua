@@ -400,8 +400,8 @@ function Message:frames() end
 ---A connection's other end. The facts stay readable after it is gone.
 ---@class sb.Peer
 ---@field id integer number of the connection, never used again
----@field address string
----@field user_id string from sb.authenticate or a ZAP handler, else ""
+---@field address string of an HTTP client (nginx): its own
+---@field user_id string from sb.authenticate, a ZAP handler or nginx, else ""
 ---@field key string CURVE servers: its public key in Z85, else ""
 ---@field identity string routing id it announced
 ---@field routing_id string|integer the id a ROUTER knows it by; of a SERVER or PEER its number

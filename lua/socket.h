@@ -99,8 +99,11 @@ void sb__handler_on_filter_gone(sb_handler *self, sb_socket *sock, const sb_filt
 sb_verdict sb__handler_on_subscribe(sb_handler *self, sb_socket *sock, sb_subscription *sub);
 sb_err sb__route_function(sb__lsock *ls, int fn, sb_route_call *call, sb_peer *peer, sb_msg *msg);
 
-/* Peer objects (lib_peer.c): pushes the object of this peer of ls; nil when peer is NULL. */
-void sb__lpeer_push(lua_State *L, sb__lsock *ls, sb_peer *peer);
+/* Peer objects (lib_peer.c): pushes the object of this peer of ls, or of whom it speaks for now; nil when
+ * peer is NULL. Returns its number, 0, or UINT64_MAX when the next object of the same peer may be another.
+ * _client: of whom it asks for (NULL: for itself). */
+uint64_t sb__lpeer_push(lua_State *L, sb__lsock *ls, sb_peer *peer);
+void sb__lpeer_push_client(lua_State *L, sb__lsock *ls, sb_peer *peer, const sb_client *client);
 /* The number of a peer object at idx; raises when it is none. */
 uint64_t sb__lpeer_check(lua_State *L, int idx);
 

@@ -81,6 +81,7 @@ struct sb_peer {
     bool in_full;         /* ... and was found full */
     bool trusted;         /* its subscriptions were asked for by other means: sb_socket_ask */
     bool told_congested;
+    struct sb__client *client; /* whom it speaks for now (socket/speaker.c); NULL: for itself */
     sb_list_node crowded;      /* in the socket's list of peers whose congestion changed */
     struct sb__held *held;     /* messages of this peer that wait for room at their target */
     struct sb__alias *aliases; /* rewritten subscriptions, see alias.h */

@@ -28,6 +28,15 @@ static size_t json_member(char *out, size_t cap, size_t at, const char *name, co
     return at;
 }
 
+/* Whom the message is from, if its peer speaks for others. */
+static const char *who(const sb_peer *peer)
+{
+    sb_client client;
+    if (peer == NULL)
+        return "";
+    return sb_peer_client(peer, &client) ? client.address : sb_peer_address(peer);
+}
+
 static size_t header(
     char *out, size_t cap, const sb_socket *sock, const sb_peer *peer, const char *reason, const char *where)
 {
@@ -38,7 +47,7 @@ static size_t header(
     at = json_member(out, cap - 512, at, "reason", reason);
     at = json_member(out, cap - 384, at, "where", where);
     at = json_member(out, cap - 256, at, "socket", sock != NULL ? sock->name : "");
-    at = json_member(out, cap - 64, at, "peer", peer != NULL ? sb_peer_address(peer) : "");
+    at = json_member(out, cap - 64, at, "peer", who(peer));
     at += (size_t)snprintf(
         out + at, cap - at, ",\"time\":%lld.%03ld}", (long long)ts.tv_sec, ts.tv_nsec / 1000000);
     return at;

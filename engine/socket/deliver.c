@@ -168,6 +168,12 @@ sb_err sb__deliver(sb_peer *peer, sb_msg *msg)
     return enqueue(peer, msg);
 }
 
+sb_err sb__deliver_later(sb_peer *peer, sb_msg *msg)
+{
+    count_in(peer, msg);
+    return enqueue(peer, msg);
+}
+
 /* ---- queued input ---- */
 
 void sb__in_drained(sb_peer *peer)
@@ -265,7 +271,11 @@ static bool pump_peer(sb_socket *sock)
         return true;
     if (!sb__queue_peek(&peer->in, &msg))
         return lose_first(peer);
-    sb_err err = dispatch(sock, peer, &msg);
+    sb_err err = SB_OK;
+    if (peer->client == NULL || sb__speaker_show(peer, &msg))
+        err = dispatch(sock, peer, &msg);
+    else
+        sb__peer_drop(peer, SB_DROP_FILTERED, 1);
     sb_msg_finish(&msg);
     if (err == SB_EAGAIN)
         put_back(peer);
@@ -411,6 +421,8 @@ static sb_err recv_peer(sb_socket *sock, sb_msg *out)
         return SB_ECANCELED;
     if (!sb__queue_peek(&peer->in, out))
         err = SB_ENOMEM;
+    else if (peer->client != NULL && !sb__speaker_show(peer, out))
+        err = SB_ECANCELED;
     else if (impl->filter != NULL && (err = impl->filter(sock->pattern, peer, out)) != SB_OK)
         err = refuse(sock, peer, err) == SB_OK ? SB_ECANCELED : SB_EAGAIN;
     if (err == SB_OK) {

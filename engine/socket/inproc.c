@@ -78,7 +78,7 @@ static void pass_on(sb_peer *peer, sb_peer *to, sb_msg *msg)
 {
     peer->msgs_out++;
     peer->bytes_out += msg->wire_len;
-    sb__deliver(to, msg);
+    sb__speaker_deliver(to, msg);
 }
 
 /* One message; false when there is none or the other side is full. One that there is no memory to look at is
@@ -251,12 +251,22 @@ static void on_timer(sb_timer *timer)
     sb__hub_input(hub_of(client), &client->join);
 }
 
+static bool is_speakers(const inproc *server)
+{
+    return strncmp(server->base.given, SB_INPROC_SPEAKERS, sizeof SB_INPROC_SPEAKERS - 1) == 0;
+}
+
 static sb_err join(inproc *server, inproc *client)
 {
     channel *ch = calloc(1, sizeof *ch);
     sb_peer *peer;
     sb_err err = ch != NULL ? sb__peer_add(server->base.socket, &peer) : SB_ENOMEM;
     if (err != SB_OK) {
+        free(ch);
+        return err;
+    }
+    if (is_speakers(server) && (err = sb__speaker_begin(peer)) != SB_OK) {
+        sb__peer_down(peer, false);
         free(ch);
         return err;
     }

@@ -195,8 +195,16 @@ void sb__peer_drop(sb_peer *peer, sb_drop why, uint64_t n);
 void sb__notify_up(sb_peer *peer);
 void sb__notify_down(sb_peer *peer);
 
+/* speaker.c. begin: the peer speaks for others. deliver: a message of a peer that may do so. show: before a
+ * message is looked at, takes off who it is from; false: there is nothing else in it. */
+sb_err sb__speaker_begin(sb_peer *peer);
+sb_err sb__speaker_deliver(sb_peer *peer, sb_msg *msg);
+bool sb__speaker_show(sb_peer *peer, sb_msg *msg);
+void sb__speaker_end(sb_peer *peer);
+
 /* deliver.c */
 sb_err sb__deliver(sb_peer *peer, sb_msg *msg);
+sb_err sb__deliver_later(sb_peer *peer, sb_msg *msg); /* in any case through the in queue */
 void sb__deliver_init(sb_socket *sock);
 void sb__deliver_finish(sb_socket *sock);
 void sb__abandon(

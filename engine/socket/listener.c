@@ -36,6 +36,8 @@ static void free_if_done(listener *l)
 
 /* ---- connections ---- */
 
+static const sb__conn_owner speaker_conns;
+
 static sb_err conn_ready(sb__conn *conn, const sb_peer_info *info)
 {
     listener *l = conn->owner_data;
@@ -47,7 +49,10 @@ static sb_err conn_ready(sb__conn *conn, const sb_peer_info *info)
     conn->peer = peer;
     peer->inside = l->inside;
     sb__gate_settle(sock, conn);
-    err = sb__peer_up(peer, conn, info);
+    if (conn->owner == &speaker_conns)
+        err = sb__speaker_begin(peer);
+    if (err == SB_OK)
+        err = sb__peer_up(peer, conn, info);
     if (err == SB_OK) {
         sb__event_conn(sock, SB_EVENT_HANDSHAKE_SUCCEEDED, &l->base, conn, SB_OK, "");
         return SB_OK;
@@ -212,6 +217,18 @@ static const sb__conn_owner listener_conns = {
     .closed = conn_closed,
 };
 
+/* Their messages begin with who they are from. */
+static const sb__conn_owner speaker_conns = {
+    .ready = conn_ready,
+    .message = sb__speaker_deliver,
+    .subscribe = sb__subscribe_ask,
+    .auth = sb__auth_ask,
+    .confirmed = sb__subscription_confirmed,
+    .drained = sb__conn_all_sent,
+    .gone = conn_gone,
+    .closed = conn_closed,
+};
+
 /* ---- accepting ---- */
 
 static void refused_closed(sb_stream *st)
@@ -247,14 +264,15 @@ static char *address_of(const sb_stream *st)
 
 /* The connection of a stream that came in or was given; `address` is its from now on. On failure *st is what
  * must be closed. */
-static sb_err take(listener *l, sb_stream **st, bool accepted, char *address, const char *user_id)
+static sb_err take(listener *l, sb_stream **st, bool accepted, char *address, const sb_arrival *arrival)
 {
     sb_socket *sock = l->base.socket;
     sb__hub *hub = &sock->engine->hub;
     sb_session_config cfg;
     sb__conn *conn;
+    bool speaks = arrival != NULL && arrival->speaks;
     sb__session_config(sock, accepted, &cfg);
-    cfg.user_id = user_id;
+    cfg.user_id = arrival != NULL ? arrival->user_id : NULL;
     if (l->inside || sock->inside)
         memset(&cfg.security, 0, sizeof cfg.security); /* nobody else can post into our box */
     cfg.chooses = has_services(l);
@@ -262,7 +280,7 @@ static sb_err take(listener *l, sb_stream **st, bool accepted, char *address, co
         cfg.oldest = 3; /* older ones cannot say what they want */
     sb_err err = sb__layers_wrap(l->base.layers, hub, &cfg, st);
     if (err == SB_OK)
-        err = sb__conn_create(hub, *st, &cfg, NULL, &listener_conns, l, &conn);
+        err = sb__conn_create(hub, *st, &cfg, NULL, speaks ? &speaker_conns : &listener_conns, l, &conn);
     if (err != SB_OK) {
         free(address);
         return err;
@@ -503,7 +521,7 @@ sb_err sb_socket_adopt(sb_socket *sock, const sb_arrival *arrival, int fd)
         free(address);
         return err;
     }
-    if (take(l, &st, true, address, arrival->user_id) != SB_OK)
+    if (take(l, &st, true, address, arrival) != SB_OK)
         refuse(l, st, "out of memory");
     return SB_OK;
 }

@@ -173,6 +173,7 @@ void sb__peer_reap(sb_peer *peer)
     sb_list_remove(&peer->peers);
     sb_map_remove(&sock->by_id, &peer->id, sizeof peer->id);
     sb__overload_peer_finish(peer);
+    sb__speaker_end(peer);
     add_counts(sock, peer);
     sb__queue_finish(&peer->in);
     sb__queue_finish(&peer->out);

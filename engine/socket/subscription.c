@@ -108,6 +108,7 @@ static bool tell_asking(question *q, sb_verdict verdict)
         return false;
     q->asking = NULL;
     q->base.peer = NULL;
+    q->base.client = NULL;
     if (verdict == SB_VERDICT_REWRITE && q->rewritten != NULL)
         asking->on_verdict(asking, verdict, q->rewritten, q->rewritten_len);
     else
@@ -192,6 +193,7 @@ sb_err sb_socket_ask(sb_socket *sock, sb_peer *peer, const void *topic, size_t l
     if (q == NULL)
         return SB_ENOMEM;
     q->asking = asking;
+    q->base.client = asking->client;
     return put(q);
 }
 

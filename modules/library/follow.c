@@ -99,10 +99,13 @@ static sb_err send_question(sb__follow *f, sb_follower *follower, const char *wo
 {
     followed *t = follower->followed;
     uint8_t since[SB__FEED_ID];
+    char who[SB_CLIENT_FRAME];
     sb_msg msg;
     sb__feed_id_put(since, &follower->since);
     sb_msg_init(&msg);
-    sb_err err = sb_msg_push(&msg, word, strlen(word), NULL);
+    sb_err err = sb_msg_push(&msg, who, sb_client_write(follower->client, who), NULL);
+    if (err == SB_OK)
+        err = sb_msg_push(&msg, word, strlen(word), NULL);
     if (err == SB_OK)
         err = sb_msg_push(&msg, f->own, sizeof f->own, NULL);
     if (err == SB_OK)

@@ -15,6 +15,7 @@ typedef struct door {
     sb_board *board;
     sb_engine *engine;
     sb__feed *feed;    /* of a SUBSCRIBE use */
+    bool forwards;     /* who the client is goes on to the target */
     sb_socket *router; /* NULL: the target itself is the door, or it is closed */
     char target[SB_MESH_NAME + 16];
 } door;
@@ -139,10 +140,15 @@ static sb_err on_publish(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_ms
 {
     door *d = door_of(self);
     sb_socket *target = target_of(d);
+    char who[SB_CLIENT_FRAME];
+    sb_client client;
     sb_msg body;
     sb_msg_init(&body);
-    (void)sock, (void)peer;
+    (void)sock;
     sb_err err = target != NULL ? SB_OK : SB_ECLOSED;
+    if (err == SB_OK && d->forwards)
+        err = sb_msg_push(
+            &body, who, sb_client_write(sb_peer_client(peer, &client) ? &client : NULL, who), NULL);
     for (uint32_t i = msg->envelope; err == SB_OK && i < msg->n; i++)
         err = sb_msg_push(&body, msg->frames[i].data, msg->frames[i].len, msg->frames[i].buf);
     if (err == SB_OK)
@@ -185,7 +191,7 @@ sb_err sb__gate_serve(sb_mesh *mesh, sb_socket *sock, const sb_use *use)
     sb__use_name(use, name, sizeof name);
     snprintf(endpoint, sizeof endpoint, "%s%s", SB_GATE_INPROC, name);
     sb_err err = sb_socket_bind(sock, endpoint, NULL, 0);
-    return err == SB_OK && mesh != NULL ? sb_mesh_serve(mesh, name, sb_socket_name(sock)) : err;
+    return err == SB_OK && mesh != NULL ? sb_mesh_serve(mesh, name, sb_socket_name(sock), true) : err;
 }
 
 static sb_err open_router(door *d, sb_mesh *mesh, const sb_use *use)
@@ -214,6 +220,7 @@ static sb_err feed_pull(door *d, sb_socket *target, const sb_use *use)
     if (err == SB_OK)
         err = sb_socket_connect(push, endpoint, NULL, 0);
     snprintf(d->target, sizeof d->target, "%s", name);
+    d->forwards = true;
     return err;
 }
 
@@ -253,7 +260,7 @@ static sb_err open_stream(door *d, sb_mesh *mesh, sb_socket *target, const sb_us
     char name[SB_MESH_NAME];
     (void)d;
     sb__use_name(use, name, sizeof name);
-    return mesh != NULL ? sb_mesh_serve(mesh, name, sb_socket_name(target)) : SB_OK;
+    return mesh != NULL ? sb_mesh_serve(mesh, name, sb_socket_name(target), false) : SB_OK;
 }
 
 static sb_err (*const openers[SB_USE_COUNT])(door *d, sb_mesh *mesh, sb_socket *target, const sb_use *use) = {

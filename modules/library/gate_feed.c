@@ -50,6 +50,8 @@ typedef struct question {
     sb__feed *feed;
     uint8_t own[SB__FEED_OWN], number[4];
     sb_event_id since;
+    sb_client client;
+    char address[SB_CLIENT_ADDRESS], user_id[SB_CLIENT_USER];
     size_t len;
     uint8_t text[];
 } question;
@@ -283,6 +285,18 @@ static question *read_question(sb__feed *f, const sb_msg *msg)
     return q;
 }
 
+/* Whom the gateway asks for; it may ask for another one before this is answered. */
+static void note_client(question *q, const sb_peer *gateway)
+{
+    sb_client client;
+    if (gateway == NULL || !sb_peer_client(gateway, &client))
+        return;
+    snprintf(q->address, sizeof q->address, "%s", client.address);
+    snprintf(q->user_id, sizeof q->user_id, "%s", client.user_id);
+    q->client = (sb_client){.address = q->address, .user_id = q->user_id};
+    q->asking.client = &q->client;
+}
+
 static bool is_resume(const sb_frame *frame)
 {
     return frame->len == sizeof SB__FEED_RESUME - 1 && memcmp(frame->data, SB__FEED_RESUME, frame->len) == 0;
@@ -299,6 +313,7 @@ static sb_err on_hub(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *m
     question *q = read_question(f, msg);
     if (q == NULL)
         return SB_OK;
+    note_client(q, peer);
     sb_socket *target = sb_engine_find_socket(f->engine, f->target);
     sb_peer *tap = target != NULL ? tap_peer(f, target) : NULL;
     if (tap != NULL && is_resume(&msg->frames[0]))
@@ -341,7 +356,7 @@ static sb_err open_tap(sb__feed *f, sb_socket *target, const sb_use *use)
 {
     char name[SB_MESH_NAME + 32];
     snprintf(name, sizeof name, "signalbox.tap.%s", use->socket);
-    snprintf(f->tap_endpoint, sizeof f->tap_endpoint, "%stap/%s", SB_GATE_INPROC, use->socket);
+    snprintf(f->tap_endpoint, sizeof f->tap_endpoint, "inproc://signalbox/tap/%s", use->socket);
     sb_err err = sb_socket_create(f->engine, SB_SUB, name, &f->tap);
     if (err != SB_OK)
         return err;

@@ -203,11 +203,15 @@ void sb_gateway_get_stats(const sb_gateway *gw, sb_gateway_stats *out)
 
 /* ---- calls ---- */
 
-static sb_err send_call(line *l, const uint8_t *number, const struct iovec *frames, size_t n)
+static sb_err send_call(
+    line *l, const sb_client *client, const uint8_t *number, const struct iovec *frames, size_t n)
 {
+    char who[SB_CLIENT_FRAME];
     sb_msg msg;
     sb_msg_init(&msg);
-    sb_err err = sb_msg_push(&msg, number, SB__CALL_NUMBER, NULL);
+    sb_err err = sb_msg_push(&msg, who, sb_client_write(client, who), NULL);
+    if (err == SB_OK)
+        err = sb_msg_push(&msg, number, SB__CALL_NUMBER, NULL);
     if (err == SB_OK)
         err = sb_msg_push(&msg, "", 0, NULL);
     for (size_t i = 0; err == SB_OK && i < n; i++)
@@ -227,7 +231,7 @@ sb_err sb_gateway_call(sb_gateway *gw, size_t use, const struct iovec *frames, s
     sb_err err = add_call(gw, l, call, number);
     if (err != SB_OK)
         return err;
-    err = send_call(l, number, frames, n);
+    err = send_call(l, call->client, number, frames, n);
     if (err != SB_OK)
         take_call(gw, number);
     else

@@ -4,8 +4,9 @@
  * configuration names. The gateway stands in every worker: it calls through the doors and matches answers
  * with questions. Between them is ZMTP, over the mesh or inproc, one connection per use and worker.
  *
- * A call on the wire, both ways: [number, 5 octets][empty][frames ...]: to a service it looks like a request
- * with an envelope, and comes back with it. An answer of the gate itself has its status in the second frame.
+ * A call on the wire: [who it is from][number, 5 octets][empty][frames ...]. The engine takes the first frame
+ * off and gives it to hooks as their peer; to a service the rest looks like a request with an envelope, and
+ * comes back with it. An answer of the gate itself has its status in the second frame.
  */
 #ifndef SB_GATEWAY_H
 #define SB_GATEWAY_H
@@ -20,7 +21,7 @@ extern "C" {
 #endif
 
 /* Where to connect a gateway: in the engine of the scripts, or across the mesh (worker number in between). */
-#define SB_GATE_INPROC "inproc://signalbox/"
+#define SB_GATE_INPROC SB_INPROC_SPEAKERS
 
 typedef enum sb_use_kind {
     SB_USE_PAGE,      /* of the board itself: "status" (JSON) or "metrics" (Prometheus) */
@@ -70,6 +71,8 @@ typedef struct sb_call sb_call;
 struct sb_call {
     /* Once, never from inside sb_gateway_call. Frames are valid during the call. */
     void (*on_reply)(sb_call *self, sb_call_status status, const struct iovec *frames, size_t n);
+    const sb_client
+        *client;     /* who asks, as peer of the script's hooks; NULL: the gateway. During sb_gateway_call */
     uint32_t number; /* private; 0: does not wait */
 };
 
@@ -121,6 +124,7 @@ struct sb_follower {
     void (*on_status)(sb_follower *self, sb_follow_status status);
     /* frames[0] is the topic as it was asked for. Valid during the call. */
     void (*on_message)(sb_follower *self, const sb_event_id *id, const struct iovec *frames, size_t n);
+    const sb_client *client; /* who follows, as peer of on_subscribe; NULL: the gateway. While it follows */
     /* private; zero before the first follow */
     struct sb__followed *followed;
     void *next, *prev;

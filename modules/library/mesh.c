@@ -28,8 +28,13 @@ typedef union rights {
 struct sb_mesh {
     sb_engine *engine;
     sb_watch watch;
-    sb_map served; /* name -> name of the socket */
+    sb_map served; /* name -> served */
 };
+
+typedef struct served {
+    bool speaks;
+    char socket[];
+} served;
 
 /* ---- boxes ---- */
 
@@ -133,14 +138,15 @@ static sb_inside inside_of(const char *name)
 
 static void accept_offer(sb_mesh *mesh, const offer *o, int fd)
 {
-    const char *name = sb_map_get(&mesh->served, o->name, strlen(o->name));
-    sb_socket *sock = name != NULL ? sb_engine_find_socket(mesh->engine, name) : NULL;
+    const served *s = sb_map_get(&mesh->served, o->name, strlen(o->name));
+    sb_socket *sock = s != NULL ? sb_engine_find_socket(mesh->engine, s->socket) : NULL;
     sb_inside inside = inside_of(o->name);
     const sb_arrival arrival = {
         .inside = (uint8_t)inside,
         .endpoint = inside != SB_OUTSIDE ? SB_MESH_MATE : SB_MESH_GATEWAY,
         .address = o->from,
         .user_id = o->user,
+        .speaks = s != NULL && s->speaks,
     };
     if (sock == NULL || sb_socket_adopt(sock, &arrival, fd) != SB_OK)
         close(fd);
@@ -192,15 +198,19 @@ void sb_mesh_destroy(sb_mesh *mesh)
     free(mesh);
 }
 
-sb_err sb_mesh_serve(sb_mesh *mesh, const char *name, const char *socket)
+sb_err sb_mesh_serve(sb_mesh *mesh, const char *name, const char *socket, bool speaks)
 {
     size_t len = strlen(name);
     if (len >= SB_MESH_NAME)
         return SB_ENAMETOOLONG;
-    char *copy = strdup(socket);
-    sb_err err = copy != NULL ? sb_map_add(&mesh->served, name, len, copy) : SB_ENOMEM;
-    if (err != SB_OK)
-        free(copy);
+    served *s = malloc(sizeof *s + strlen(socket) + 1);
+    sb_err err = s != NULL ? sb_map_add(&mesh->served, name, len, s) : SB_ENOMEM;
+    if (err != SB_OK) {
+        free(s);
+        return err;
+    }
+    s->speaks = speaks;
+    strcpy(s->socket, socket);
     return err;
 }
 

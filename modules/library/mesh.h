@@ -45,8 +45,9 @@ sb_err sb_mesh_create(sb_engine *engine, int look, sb_mesh **out);
 /* Stops looking; connections made already live on. Before the engine is destroyed. NULL is allowed. */
 void sb_mesh_destroy(sb_mesh *mesh);
 /* Offers for `name` go to the socket of that name, which is looked up when they come. What nobody serves is
- * closed, and its dialer tries again. SB_ENOMEM, SB_EEXIST, SB_ENAMETOOLONG. */
-sb_err sb_mesh_serve(sb_mesh *mesh, const char *name, const char *socket);
+ * closed, and its dialer tries again. `speaks`: who comes speaks for others (sb_arrival). SB_ENOMEM,
+ * SB_EEXIST, SB_ENAMETOOLONG. */
+sb_err sb_mesh_serve(sb_mesh *mesh, const char *name, const char *socket, bool speaks);
 
 /* Gateways of other processes that are connected to the engine's sockets now: those that dial as
  * SB_MESH_GATEWAY and their number. */

@@ -363,7 +363,7 @@ static sb_err open_out(member *m)
     sb_socket_set_int(m->out, SB_OPT_XPUB_NODROP, 1, NULL, 0);
     m->out_handler = (sb_handler){.on_writable = on_out_writable, .on_closed = on_out_closed};
     sb_socket_set_handler(m->out, &m->out_handler);
-    return sb_mesh_serve(m->host->mesh, m->name, name);
+    return sb_mesh_serve(m->host->mesh, m->name, name, false);
 }
 
 static sb_err open_in(member *m, sb_type type)
@@ -389,7 +389,8 @@ static sb_err open_member(member *m, const type_row *row)
         m->name, sizeof m->name, "%s%s", row->reach ? SB_MESH_REACH : SB_MESH_TEAM, sb_socket_name(m->sock));
     sb_err err = open_in(m, row->in);
     if (err == SB_OK)
-        err = row->reach ? open_out(m) : sb_mesh_serve(m->host->mesh, m->name, sb_socket_name(m->sock));
+        err =
+            row->reach ? open_out(m) : sb_mesh_serve(m->host->mesh, m->name, sb_socket_name(m->sock), false);
     if (err != SB_OK)
         return err;
     sb_socket_set_team(m->sock, &m->team);

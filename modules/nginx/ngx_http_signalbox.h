@@ -25,6 +25,7 @@ typedef struct {
     ngx_array_t *frames;             /* of ngx_http_signalbox_item_t; NULL: the default of the use */
     ngx_array_t *headers;            /* of ngx_str_t, lower case; NULL: all of the request */
     ngx_http_complex_value_t *topic; /* NULL: what follows the location's name in the path */
+    ngx_http_complex_value_t *user;  /* whom hooks see; NULL: nobody by name */
     ngx_int_t publish;               /* use for what WebSocket clients send; NGX_CONF_UNSET: they may not */
     ngx_int_t retain;                /* messages kept for clients that come back */
     ngx_msec_t ping;
@@ -39,6 +40,7 @@ enum { NGX_HTTP_SIGNALBOX_DATA, NGX_HTTP_SIGNALBOX_EVENT, NGX_HTTP_SIGNALBOX_JSO
 /* One request on its way through a socket. */
 typedef struct {
     sb_call call; /* first member */
+    sb_client client;
     ngx_http_request_t *request;
     ngx_event_t timer;
     ngx_msec_t began, took;
@@ -57,6 +59,9 @@ ngx_array_t *ngx_http_signalbox_uses(ngx_cycle_t *cycle);
 ngx_array_t *ngx_http_signalbox_frames_parse(ngx_conf_t *cf, ngx_str_t *list);
 struct iovec *ngx_http_signalbox_frames_make(ngx_http_request_t *r, size_t *n);
 ngx_int_t ngx_http_signalbox_topic(ngx_http_request_t *r, ngx_str_t *topic);
+
+/* ngx_http_signalbox_client.c: who the client is, out of the request's pool. NGX_OK, or a status. */
+ngx_int_t ngx_http_signalbox_client(ngx_http_request_t *r, sb_client *client);
 
 /* ngx_http_signalbox_json.c: a flat object. size and write: a string with its quotes; write returns the end.
  * read: calls `each` for every member whose value is a string, number or boolean, for every element of an

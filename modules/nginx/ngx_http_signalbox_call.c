@@ -154,10 +154,12 @@ static ngx_int_t ngx_http_signalbox_begin(ngx_http_request_t *r,
     void (*on_reply)(sb_call *self, sb_call_status status, const struct iovec *frames, size_t n))
 {
     ngx_http_signalbox_ctx_t *ctx = ngx_http_signalbox_ctx_create(r);
-    if (ctx == NULL)
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    ngx_int_t rc = ctx != NULL ? ngx_http_signalbox_client(r, &ctx->client) : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (rc != NGX_OK)
+        return rc;
     ctx->call.on_reply = on_reply;
-    ngx_int_t rc = ngx_http_read_client_request_body(r, ngx_http_signalbox_on_body);
+    ctx->call.client = &ctx->client;
+    rc = ngx_http_read_client_request_body(r, ngx_http_signalbox_on_body);
     return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
 }
 

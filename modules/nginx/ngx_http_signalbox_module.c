@@ -57,18 +57,29 @@ static char *ngx_http_signalbox_set_headers(
     return conf->headers != NULL ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
-static char *ngx_http_signalbox_set_topic(
-    ngx_conf_t *cf, ngx_http_signalbox_loc_conf_t *conf, ngx_str_t *value)
+static char *ngx_http_signalbox_text_value(ngx_conf_t *cf, ngx_str_t *text, ngx_http_complex_value_t **value)
 {
     ngx_http_compile_complex_value_t compile;
-    conf->topic = ngx_palloc(cf->pool, sizeof *conf->topic);
-    if (conf->topic == NULL)
+    *value = ngx_palloc(cf->pool, sizeof **value);
+    if (*value == NULL)
         return NGX_CONF_ERROR;
     ngx_memzero(&compile, sizeof compile);
     compile.cf = cf;
-    compile.value = value;
-    compile.complex_value = conf->topic;
+    compile.value = text;
+    compile.complex_value = *value;
     return ngx_http_compile_complex_value(&compile) == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+static char *ngx_http_signalbox_set_topic(
+    ngx_conf_t *cf, ngx_http_signalbox_loc_conf_t *conf, ngx_str_t *value)
+{
+    return ngx_http_signalbox_text_value(cf, value, &conf->topic);
+}
+
+static char *ngx_http_signalbox_set_user(
+    ngx_conf_t *cf, ngx_http_signalbox_loc_conf_t *conf, ngx_str_t *value)
+{
+    return ngx_http_signalbox_text_value(cf, value, &conf->user);
 }
 
 static char *ngx_http_signalbox_set_retain(
@@ -165,6 +176,7 @@ static const ngx_http_signalbox_param_t ngx_http_signalbox_params[] = {
     {ngx_string("headers="), NGX_HTTP_SIGNALBOX_CALLS, ngx_http_signalbox_set_headers},
     {ngx_string("topic="), NGX_HTTP_SIGNALBOX_USE(SB_USE_PUBLISH) | NGX_HTTP_SIGNALBOX_STREAMS,
         ngx_http_signalbox_set_topic},
+    {ngx_string("user="), NGX_HTTP_SIGNALBOX_CALLS | NGX_HTTP_SIGNALBOX_STREAMS, ngx_http_signalbox_set_user},
     {ngx_string("format="), NGX_HTTP_SIGNALBOX_STREAMS, ngx_http_signalbox_set_format},
     {ngx_string("retain="), NGX_HTTP_SIGNALBOX_STREAMS, ngx_http_signalbox_set_retain},
     {ngx_string("buffer="), NGX_HTTP_SIGNALBOX_STREAMS, ngx_http_signalbox_set_buffer},

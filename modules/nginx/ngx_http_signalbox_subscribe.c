@@ -449,6 +449,10 @@ static ngx_int_t ngx_http_signalbox_follow(ngx_http_signalbox_stream_t *s)
     ngx_str_t topic;
     sb_event_id since;
     ngx_uint_t resumes = ngx_http_signalbox_since(r, &since);
+    ngx_int_t rc = ngx_http_signalbox_client(r, &s->base.client);
+    if (rc != NGX_OK)
+        return rc;
+    s->follower.client = s->base.call.client = &s->base.client;
     if (ngx_http_signalbox_topic(r, &topic) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     if (topic.len > SB_FOLLOW_TOPIC || ngx_strlchr(topic.data, topic.data + topic.len, '\0') != NULL)

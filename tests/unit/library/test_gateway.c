@@ -13,21 +13,24 @@
 
 #define STEPS 2000
 
-static const char script[] = "local sb = require 'signalbox'\n"
-                             "local api = sb.router { name = 'api' }\n"
-                             "api:on_message(function(msg) if msg[1] == 'drop' then return sb.DROP end\n"
-                             "  return { msg[1]:upper(), '#' .. #msg } end)\n"
-                             "local rep = sb.rep { name = 'rep' }\n"
-                             "rep:on_message(function(msg) return 'rep ' .. msg[1] end)\n"
-                             "local jobs = sb.dealer { name = 'jobs', bind = 'inproc://jobs' }\n"
-                             "local other = sb.router { name = 'other', bind = 'inproc://other' }\n"
-                             "other:route { { to = jobs } }; jobs:route { { to = other } }\n"
-                             "local feed = sb.pub { name = 'feed', bind = 'inproc://feed' }\n"
-                             "local work = sb.push { name = 'work', bind = 'inproc://work', sndhwm = 2 }\n"
-                             "local hook = sb.pull { name = 'hook' }\n"
-                             "hook:pipe(work, function(msg) msg[1] = '<' .. msg[1] .. '>' return msg end)\n";
+static const char script[] =
+    "local sb = require 'signalbox'\n"
+    "local api = sb.router { name = 'api' }\n"
+    "api:on_message(function(msg) if msg[1] == 'drop' then return sb.DROP end\n"
+    "  return { msg[1]:upper(), '#' .. #msg } end)\n"
+    "local who = sb.router { name = 'who' }\n"
+    "who:on_message(function(msg, peer) return { peer.address, peer.user_id, '#' .. #msg } end)\n"
+    "local rep = sb.rep { name = 'rep' }\n"
+    "rep:on_message(function(msg) return 'rep ' .. msg[1] end)\n"
+    "local jobs = sb.dealer { name = 'jobs', bind = 'inproc://jobs' }\n"
+    "local other = sb.router { name = 'other', bind = 'inproc://other' }\n"
+    "other:route { { to = jobs } }; jobs:route { { to = other } }\n"
+    "local feed = sb.pub { name = 'feed', bind = 'inproc://feed' }\n"
+    "local work = sb.push { name = 'work', bind = 'inproc://work', sndhwm = 2 }\n"
+    "local hook = sb.pull { name = 'hook' }\n"
+    "hook:pipe(work, function(msg) msg[1] = '<' .. msg[1] .. '>' return msg end)\n";
 
-enum { API, REP, JOBS, FEED, WORK, HOOK, METRICS, USES };
+enum { API, REP, JOBS, FEED, WORK, HOOK, METRICS, WHO, USES };
 static const sb_use uses[USES] = {
     {SB_USE_REQUEST, "api"},
     {SB_USE_REQUEST, "rep"},
@@ -36,6 +39,7 @@ static const sb_use uses[USES] = {
     {SB_USE_PUBLISH, "work"},
     {SB_USE_PUBLISH, "hook"},
     {SB_USE_PAGE, "metrics"},
+    {SB_USE_REQUEST, "who"},
 };
 
 typedef struct asked {
@@ -43,7 +47,7 @@ typedef struct asked {
     int replies;
     sb_call_status status;
     size_t n;
-    char frames[4][32];
+    char frames[4][64];
 } asked;
 
 typedef struct rig {
@@ -51,6 +55,7 @@ typedef struct rig {
     sb_gate *gate;
     sb_gateway *gw;
     sb_engine *engine;
+    const sb_client *client; /* who asks from now on */
 } rig;
 
 static void on_reply(sb_call *self, sb_call_status status, const struct iovec *frames, size_t n)
@@ -104,6 +109,7 @@ static sb_err ask(rig *r, size_t use, asked *a, const char *text)
     const struct iovec frame = {.iov_base = (void *)text, .iov_len = strlen(text)};
     memset(a, 0, sizeof *a);
     a->call.on_reply = on_reply;
+    a->call.client = r->client;
     return sb_gateway_call(r->gw, use, &frame, 1, &a->call);
 }
 
@@ -144,6 +150,39 @@ static void test_router_and_rep_answer_as_to_any_peer(void **state)
     assert_string_equal(a.frames[1], "#1");
     ask_and_wait(r, REP, &a, "x");
     assert_string_equal(a.frames[0], "rep x");
+}
+
+static void test_handlers_see_who_asks(void **state)
+{
+    rig *r = *state;
+    const sb_client anna = {"tcp://10.0.0.1:7", "anna"}, nobody = {"tcp://10.0.0.2:8", NULL};
+    asked a;
+    r->client = &anna;
+    ask_and_wait(r, WHO, &a, "x");
+    assert_string_equal(a.frames[0], anna.address);
+    assert_string_equal(a.frames[1], "anna");
+    assert_string_equal(a.frames[2], "#1");
+    r->client = &nobody;
+    ask_and_wait(r, WHO, &a, "x");
+    assert_string_equal(a.frames[0], nobody.address);
+    assert_string_equal(a.frames[1], "");
+    r->client = NULL; /* the gateway itself */
+    ask_and_wait(r, WHO, &a, "x");
+    assert_string_equal(a.frames[0], SB_GATE_INPROC "request/who");
+}
+
+static void test_what_does_not_fit_is_nobody(void **state)
+{
+    char frame[SB_CLIENT_FRAME], user[SB_CLIENT_USER + 1], address[SB_CLIENT_ADDRESS + 1];
+    (void)state;
+    memset(user, 'u', sizeof user);
+    memset(address, 'a', sizeof address);
+    user[SB_CLIENT_USER] = address[SB_CLIENT_ADDRESS] = '\0';
+    assert_int_equal(sb_client_write(&(sb_client){"a", user}, frame), 0);
+    assert_int_equal(sb_client_write(&(sb_client){address, "u"}, frame), 0);
+    assert_int_equal(sb_client_write(NULL, frame), 0);
+    user[SB_CLIENT_USER - 1] = address[SB_CLIENT_ADDRESS - 1] = '\0';
+    assert_int_equal(sb_client_write(&(sb_client){address, user}, frame), SB_CLIENT_FRAME - 1);
 }
 
 static void test_a_dealers_peers_answer(void **state)
@@ -315,6 +354,8 @@ int main(void)
         TEST(test_a_push_without_workers_and_a_full_one),
         TEST(test_a_pulls_pipe_sees_what_is_published_into_it),
         cmocka_unit_test(test_uses_are_checked_against_a_plan),
+        cmocka_unit_test(test_what_does_not_fit_is_nobody),
+        TEST(test_handlers_see_who_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,8 +59,8 @@ static void start_server(rig *r)
     assert_int_equal(sb_socket_create(r->server, SB_ROUTER, "front", &r->router), SB_OK);
     sb_socket_set_handler(r->router, &r->echo);
     assert_int_equal(sb_mesh_create(r->server, r->box.look, &r->mesh), SB_OK);
-    assert_int_equal(sb_mesh_serve(r->mesh, "front", "front"), SB_OK);
-    assert_int_equal(sb_mesh_serve(r->mesh, "front", "front"), SB_EEXIST);
+    assert_int_equal(sb_mesh_serve(r->mesh, "front", "front", false), SB_OK);
+    assert_int_equal(sb_mesh_serve(r->mesh, "front", "front", false), SB_EEXIST);
 }
 
 static void stop_server(rig *r)
@@ -202,7 +202,7 @@ static void test_names_have_a_limit(void **state)
     name[sizeof name - 1] = '\0';
     assert_int_equal(sb_mesh_dial(r->box.post, name, "", NULL), -1);
     start_server(r);
-    assert_int_equal(sb_mesh_serve(r->mesh, name, "front"), SB_ENAMETOOLONG);
+    assert_int_equal(sb_mesh_serve(r->mesh, name, "front", false), SB_ENAMETOOLONG);
 }
 
 int main(void)
