@@ -84,6 +84,6 @@ class Rows:
 
 
 def every():
-    from works import broker, budget, external, fan, http, idle, inproc, nginx, oneway, subscriptions, tail, trip
-    modules = (oneway, inproc, broker, fan, subscriptions, trip, tail, idle, nginx, http, budget, external)
+    from works import broker, budget, external, fan, http, idle, inproc, nginx, oneway, subscriptions, tail, trip, workers
+    modules = (oneway, inproc, broker, fan, subscriptions, trip, tail, idle, nginx, workers, http, budget, external)
     return [work() for module in modules for work in module.WORKS]
