@@ -81,7 +81,7 @@ static ngx_uint_t ngx_signalbox_drain_awaited(ngx_signalbox_worker_t *w)
     if (w->gateway == NULL || w->board == NULL)
         return 0;
     w->api->gateway_stats(w->gateway, &stats);
-    return stats.waiting > 0 || (w->owner && !w->conf->all && w->api->mesh_gateways(w->engine) > 0);
+    return stats.waiting > 0 || (w->owner && w->api->mesh_gateways(w->engine) > 0);
 }
 
 static void ngx_signalbox_drain_wait(ngx_signalbox_worker_t *w);

@@ -1,8 +1,11 @@
 """`worker all`: one socket over every worker, on both backends, with two workers and with four."""
 import collections
+import http.client
 import os
 import random
+import re
 import signal
+import threading
 import time
 
 import zmq
@@ -51,8 +54,7 @@ class Workers(harness.NginxTest):
     def each(self, *workers):
         for backend in harness.backends():
             for n in workers:
-                with self.subTest(backend=backend, workers=n):
-                    yield self.serve(backend, n), n
+                yield self.serve(backend, n), n
 
     def spread(self, kind, name, workers, **options):
         """So many that each worker has one: all but one time in thousands."""
@@ -280,6 +282,120 @@ class Life(load.LoadTest):
                     waiting.discard(sub)
             return not waiting
         harness.wait_for(done, "every subscriber to hear")
+
+
+HTTP = """
+local sb = require "signalbox"
+local cfg = ...
+local function at(port) return "tcp://127.0.0.1:" .. port end
+local feed = sb.pub { name = "feed", bind = at(cfg.feed), sndhwm = 4, rcvhwm = 4 }
+local jobs = sb.push { name = "jobs", bind = at(cfg.jobs) }
+local rpc = sb.dealer { name = "rpc", bind = at(cfg.rpc) }
+local own = sb.router { name = "own", bind = at(cfg.own) }
+own:on_message(function(msg) msg[#msg] = tostring(sb.worker) return msg end)
+"""
+LOCATIONS = """server { listen 127.0.0.1:%d reuseport;
+  location /publish/ { signalbox_publish feed; }
+  location /jobs { signalbox_publish jobs; }
+  location /rpc { signalbox_request rpc frames=body; }
+  location /own { signalbox_request own frames=body; }
+  location /events/ { signalbox_subscribe feed retain=100; }
+  location /metrics { signalbox_metrics; } }"""
+
+
+class Http(harness.NginxTest):
+    def serve(self, backend, workers):
+        self.http = harness.free_port()
+        server, self.port = start(self, backend, workers, HTTP, ("feed", "jobs", "rpc", "own"), http=LOCATIONS % self.http)
+        return server
+
+    def ask(self, method, path, body=None, **headers):
+        """On a connection of its own: any worker may get it."""
+        conn = http.client.HTTPConnection("127.0.0.1", self.http, timeout=harness.PATIENCE)
+        conn.request(method, path, body, headers)
+        answer = conn.getresponse()
+        text = answer.read()
+        conn.close()
+        return answer.status, text
+
+    def each(self):
+        for backend in harness.backends():
+            server = self.serve(backend, 3)
+            yield server
+            server.quit()
+
+    def test_what_is_published_anywhere_reaches_subscribers_everywhere(self):
+        for _ in self.each():
+            sub = self.connect(zmq.SUB, self.port["feed"])
+            sub.subscribe(b"a")
+            def known():
+                sent = [self.ask("POST", "/publish/a", "x")[0] for _ in range(12)]
+                got = 0
+                while sub.poll(100):
+                    got += sub.recv_multipart() == [b"a", b"x"]
+                return got == len(sent)
+            harness.wait_for(known, "every worker to know the one subscriber")
+            for i in range(24):
+                self.assertEqual(self.ask("POST", "/publish/a", "%d" % i)[0], 202)
+                self.assertEqual(sub.recv_multipart(), [b"a", b"%d" % i])
+
+    def test_requests_find_the_one_server_from_every_worker_and_answers_find_back(self):
+        for _ in self.each():
+            self.assertEqual(self.ask("POST", "/rpc", "x")[0], 503)
+            stop = threading.Event()
+            server = self.connect(zmq.REP, self.port["rpc"])
+            def serve():
+                while not stop.is_set():
+                    if server.poll(20):
+                        server.send(b"re: " + server.recv())
+            thread = threading.Thread(target=serve)
+            thread.start()
+            try:
+                harness.wait_for(lambda: all(self.ask("POST", "/rpc", "x")[0] == 200 for _ in range(12)), "all workers to know it")
+                for i in range(24):
+                    self.assertEqual(self.ask("POST", "/rpc", "%d" % i), (200, b"re: %d" % i))
+            finally:
+                stop.set()
+                thread.join()
+            self.assertEqual({self.ask("POST", "/own", "?")[1] for _ in range(60)}, {b"0", b"1", b"2"})
+
+    def test_posted_work_is_shared_by_the_peers_of_all_workers(self):
+        for _ in self.each():
+            pulls = [self.connect(zmq.PULL, self.port["jobs"]) for _ in range(4)]
+            harness.wait_for(lambda: self.ask("POST", "/jobs", "x")[0] == 202 and all(p.poll(0) for p in pulls), "work for all")
+
+    def test_an_event_stream_of_any_worker_has_what_is_published_in_any(self):
+        for _ in self.each():
+            streams = []
+            for _ in range(12):
+                conn = http.client.HTTPConnection("127.0.0.1", self.http, timeout=harness.PATIENCE)
+                conn.request("GET", "/events/a", headers={"Accept": "text/event-stream"})
+                streams.append(conn.getresponse())
+            for i in range(3):  # no more at once than sndhwm takes
+                self.assertEqual(self.ask("POST", "/publish/a", "m%d" % i)[0], 202)
+            for stream in streams:
+                seen = set()
+                while len(seen) < 3:
+                    line = stream.readline()
+                    self.assertNotEqual(line, b"", seen)
+                    if line.startswith(b"data:"):
+                        seen.add(line.strip()[6:])
+                self.assertEqual(seen, {b"m%d" % i for i in range(3)})
+                stream.close()
+
+    def test_links_are_bounded_and_their_drops_are_counted(self):
+        """A subscriber that does not read: what its worker cannot give it is dropped there, and told."""
+        for _ in self.each():
+            sub = self.connect(zmq.SUB, self.port["feed"], rcvhwm=1)
+            sub.subscribe(b"a")
+            body = "x" * 1000000
+            def dropped():
+                for _ in range(20):
+                    self.ask("POST", "/publish/a", body)
+                text = self.ask("GET", "/metrics")[1].decode()
+                return re.search(r'signalbox_dropped_total\{socket="feed",reason="hwm"\} [1-9]', text)
+            harness.wait_for(dropped, "drops that are counted")
+            sub.close()
 
 
 if __name__ == "__main__":
