@@ -77,6 +77,9 @@ void sb__conn_quiesce_for(sb__conn *conn, sb_socket *sock)
     bool takes = is(sock, TAKES) || (is(sock, ANSWERS | ASKS) && sock->one_way);
     if (sock->closing) {
         sb__conn_quiet(conn);
+    } else if (sock->inside) { /* goes on until the mate ends it, which has nothing for us before it greets */
+        if (sb__conn_is_new(conn))
+            sb__conn_close(conn, SB_ECLOSED, "draining");
     } else if ((takes || is(sock, ANSWERS)) && sb__conn_is_new(conn) && !has_queued(conn)) {
         sb__conn_close(conn, SB_ECLOSED, "draining"); /* it comes again, to our successor */
     } else if (takes) {

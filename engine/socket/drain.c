@@ -22,12 +22,12 @@ static void add_socket(totals *t, const sb_socket *sock)
     t->msgs += s.queued_out_msgs + s.queued_in_msgs;
     t->bytes += s.queued_out_bytes + s.queued_in_bytes;
     t->moving |= s.queued_out_msgs > 0 || (s.queued_in_msgs > 0 && consumer && !sock->stopped);
+    t->links[sock->inside] += sock->gate.open;
     bool asked = !sock->engine->drain_asked && sb__socket_answers(sock);
     SB_LIST_EACH(n, &sock->peers)
     {
         const sb_peer *peer = SB_LIST_ENTRY(n, sb_peer, peers);
         t->peers += peer->out.msgs > 0;
-        t->links[sock->inside] += peer->ready;
         t->moving |= peer->pauses > 0 || peer->held != NULL;
         t->moving |= peer->ready && (asked || sb__peer_awaits(peer));
     }
@@ -141,8 +141,7 @@ sb_err sb_engine_drain(sb_engine *engine, uint64_t deadline_ns, sb_drain *drain)
     engine->drain_deadline = deadline_ns > SB_NEVER - now ? SB_NEVER : now + deadline_ns;
     SB_LIST_EACH(n, &engine->sockets)
     {
-        if (!SB_LIST_ENTRY(n, sb_socket, node)->inside)
-            sb__socket_quiesce(SB_LIST_ENTRY(n, sb_socket, node));
+        sb__socket_quiesce(SB_LIST_ENTRY(n, sb_socket, node));
     }
     return sb_timer_start(engine->loop, &engine->drain_timer, now + CHECK_EVERY);
 }
