@@ -307,9 +307,11 @@ static bool worth_pinning(const sb_buf *buf, size_t len)
     return buf != NULL && len >= KEEP_LARGE && buf->cap / KEEP_PIN <= len;
 }
 
+/* Frames of a message that was packed for many (pattern/fan.c) lie elsewhere than its packed form. */
 static bool wire_worth_pinning(const sb_msg *msg)
 {
-    return msg->wire_len > 0 && worth_pinning(msg->wire_buf, msg->wire_len);
+    return msg->wire_len > 0 && msg->wire_first < msg->n &&
+           msg->frames[msg->wire_first].buf == msg->wire_buf && worth_pinning(msg->wire_buf, msg->wire_len);
 }
 
 /* Whether frame i will be referenced rather than copied. */

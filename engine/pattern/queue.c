@@ -392,6 +392,13 @@ static void consume(sb__queue *q, uint64_t bytes, uint32_t msgs)
         forget_all(q);
 }
 
+void sb__queue_fly(sb__queue *q)
+{
+    assert(q->flight_msgs == 0 && q->peeked != 0);
+    q->flight_msgs = 1;
+    q->flight_bytes = q->peeked;
+}
+
 void sb__queue_pop(sb__queue *q)
 {
     assert(q->flight_msgs == 0 && q->msgs > 0);

@@ -177,6 +177,9 @@ static inline sb_err sb__queue_push(sb__queue *q, const sb_msg *msg)
 /* A view of the first message not in flight; `msg` must be empty. false when there is none (or no memory).
  * Valid until the next pop. */
 bool sb__queue_peek(sb__queue *q, sb_msg *msg);
+/* The message that peek shows is in flight until sb__queue_sent: whatever becomes of the queue meanwhile, it
+ * stays as it is. For those who hand it to somebody that may come back here. */
+void sb__queue_fly(sb__queue *q);
 /* Removes the message that peek shows. Only while nothing is in flight. */
 void sb__queue_pop(sb__queue *q);
 

@@ -74,11 +74,21 @@ static void move_controls(side *from)
     }
 }
 
+/* Whoever gets it may send back, or close, before it is done with it. */
 static void pass_on(sb_peer *peer, sb_peer *to, sb_msg *msg)
 {
     peer->msgs_out++;
     peer->bytes_out += msg->wire_len;
+    sb__queue_fly(&peer->out);
     sb__speaker_deliver(to, msg);
+    sb_msg_finish(msg);
+    sb__queue_sent(&peer->out);
+}
+
+static void lose_first(sb_peer *peer)
+{
+    sb__peer_drop(peer, SB_DROP_LOST, 1);
+    sb__queue_pop(&peer->out);
 }
 
 /* One message; false when there is none or the other side is full. One that there is no memory to look at is
@@ -94,9 +104,7 @@ static bool move_one(side *from)
     if (sb__queue_peek(&peer->out, &msg))
         pass_on(peer, to, &msg);
     else
-        sb__peer_drop(peer, SB_DROP_LOST, 1);
-    sb_msg_finish(&msg);
-    sb__queue_pop(&peer->out);
+        lose_first(peer);
     return true;
 }
 
