@@ -32,10 +32,12 @@ typedef enum sb_event_kind {
     SB_EVENT_HANDSHAKE_FAILED_AUTH = 0x4000,
     SB_EVENT_SUBSCRIBED = 0x20000, /* a subscription reached this publisher */
     SB_EVENT_UNSUBSCRIBED = 0x40000,
-    SB_EVENT_PEER_REFUSED = 0x80000,           /* duplicate identity, too many peers, wrong type; see cause */
-    SB_EVENT_CONGESTED = 0x100000,             /* a peer's queue was found full; told once per turn at most */
-    SB_EVENT_RELIEVED = 0x200000,              /* ... and is at most half full again */
-    SB_EVENT_SUBSCRIPTION_CONFIRMED = 0x400000 /* a publisher has taken our subscription; detail: its topic */
+    SB_EVENT_PEER_REFUSED = 0x80000, /* duplicate identity, too many peers, wrong type; see cause */
+    SB_EVENT_CONGESTED = 0x100000,   /* a peer's queue was found full; told once per turn at most */
+    SB_EVENT_RELIEVED = 0x200000,    /* ... and is at most half full again */
+    SB_EVENT_SUBSCRIPTION_CONFIRMED =
+        0x400000,                       /* a publisher has taken our subscription; detail: its topic */
+    SB_EVENT_REQUEST_EXPIRED = 0x800000 /* a REQ's question had no answer within req_deadline */
 } sb_event_kind;
 const char *sb_event_name(sb_event_kind kind); /* "handshake_succeeded" */
 

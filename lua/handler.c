@@ -446,7 +446,10 @@ static int prepare_event(lua_State *L)
     const sb_event *ev = lua_touserdata(L, 2);
     lua_rawgeti(L, LUA_REGISTRYINDEX, t->ls->on_peer);
     lua_pushstring(L, sb_event_name(ev->kind));
-    sb__lpeer_push(L, t->ls, ev->peer);
+    if (ev->kind == SB_EVENT_HANDSHAKE_SUCCEEDED)
+        sb__lpeer_push_anew(L, t->ls, ev->peer);
+    else
+        sb__lpeer_push(L, t->ls, ev->peer);
     push_details(L, ev);
     lua_xmove(L, t->co, 4);
     return 0;
@@ -459,6 +462,10 @@ static void on_event(sb_handler *self, sb_socket *sock, const sb_event *event)
     sb_script *s = ls->script;
     if (event->kind == SB_EVENT_SUBSCRIPTION_CONFIRMED && ls->confirmers.first != NULL) {
         sb__waitq_wake(&ls->confirmers, SB__WAKE_EVENT);
+        sb_timer_start(s->loop, &s->kick, sb_loop_now(s->loop));
+    }
+    if (event->kind == SB_EVENT_REQUEST_EXPIRED && ls->receivers.first != NULL) {
+        sb__waitq_wake(&ls->receivers, SB__WAKE_TIMEOUT);
         sb_timer_start(s->loop, &s->kick, sb_loop_now(s->loop));
     }
     if (ls->on_peer == LUA_NOREF || ls->closing || s->stats.tasks >= s->max_tasks)

@@ -7,7 +7,8 @@
 
 #define PEER_MAGIC 0x53425045u
 
-/* The userdata; its user value is a table with what was known when it was made. */
+/* The userdata; its user value is a table with what was known when it was made, or after its last handshake.
+ */
 typedef struct lpeer {
     uint32_t magic;
     uint64_t id;
@@ -151,6 +152,15 @@ void sb__lpeer_push_client(lua_State *L, sb__lsock *ls, sb_peer *peer, const sb_
         push_object(L, ls, peer, client);
     else
         sb__lpeer_push(L, ls, peer);
+}
+
+void sb__lpeer_push_anew(lua_State *L, sb__lsock *ls, sb_peer *peer)
+{
+    uint64_t known = sb__lpeer_push(L, ls, peer);
+    if (known == 0 || known == UINT64_MAX)
+        return;
+    push_facts(L, ls, peer, NULL);
+    lua_setiuservalue(L, -2, 1);
 }
 
 uint64_t sb__lpeer_check(lua_State *L, int idx)

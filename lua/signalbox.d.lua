@@ -149,7 +149,7 @@ local sb = {}
 ---@field max_subscription_bytes? integer|string octets of all subscriptions of one peer (default 67108864)
 ---@field strict? boolean close on frames that RFC 37 forbids and libzmq accepts (default true)
 ---@field zmtp_min? integer oldest ZMTP version of peers: 1 (libzmq 2), 2 (libzmq 3) or 3; with security only 3 (default 2)
----@field on_full? "default"|"block"|"drop_new"|"drop_old"|"disconnect" when a peer's queue is full: block, drop_new, drop_old, disconnect (default "default")
+---@field on_full? "default"|"block"|"drop_new"|"drop_old"|"disconnect" when a peer's queue is full: block, drop_new, drop_old, disconnect; STREAM: no drops (default "default")
 ---@field message_ttl? sb.Time how long a message may wait in a queue, 0: for ever (default 0)
 ---@field conflate_key? integer frame that is a key: only the newest message of each waits, 0: off (default 0)
 ---@field retain? { last: integer, per: "topic"|integer, messages: integer?, bytes: integer|string? } PUB, XPUB: what late subscribers get (docs/pubsub.md)
@@ -537,7 +537,8 @@ function Socket:filter(topic, filter) end
 ---@param fn fun(topic: string, peer: sb.Peer): sb.Token|string|boolean|sb.Filter, string|sb.Filter?
 ---@return sb.Socket self
 function Socket:on_subscribe(fn) end
----Events of connections: "accepted", "handshake_succeeded", "disconnected", ...; of queues: "congested", "relieved" (info.queued_msgs, queued_bytes).
+---Events of connections: "accepted", "handshake_succeeded", "disconnected", ...; of queues: "congested", "relieved" (info.queued_msgs, queued_bytes);
+---of a REQ: "request_expired", when req_deadline has passed.
 ---@param fn fun(event: string, peer: sb.Peer?, info: table)
 ---@return sb.Socket self
 function Socket:on_peer(fn) end

@@ -104,6 +104,8 @@ sb_err sb__route_function(sb__lsock *ls, int fn, sb_route_call *call, sb_peer *p
  * _client: of whom it asks for (NULL: for itself). */
 uint64_t sb__lpeer_push(lua_State *L, sb__lsock *ls, sb_peer *peer);
 void sb__lpeer_push_client(lua_State *L, sb__lsock *ls, sb_peer *peer, const sb_client *client);
+/* The same after a handshake: what the object knew is out of date. */
+void sb__lpeer_push_anew(lua_State *L, sb__lsock *ls, sb_peer *peer);
 /* The number of a peer object at idx; raises when it is none. */
 uint64_t sb__lpeer_check(lua_State *L, int idx);
 

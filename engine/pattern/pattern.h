@@ -26,6 +26,8 @@ typedef struct sb__pattern_host {
     void (*set_alarm)(sb_pattern *pat, uint64_t at);
     /* peer->out_full changed. */
     void (*congestion)(sb_pattern *pat, sb_peer *peer);
+    /* A request has had no answer in time: the peer it was last sent to, or NULL when that is gone. */
+    void (*expired)(sb_pattern *pat, sb_peer *peer);
     /* The time (ns), for a message that begins to wait in a stage; the socket sees to its expiry. */
     uint64_t (*stamp)(sb_pattern *pat);
     /* For the team, see engine/team.h; both may be NULL. elsewhere: SB_EHOSTUNREACH where there is no team.
@@ -128,6 +130,14 @@ struct sb_pattern {
     void *socket; /* the socket's, for host slots */
     bool passing; /* what is sent came over a link: for peers from outside (engine/team.h) */
 };
+
+/* on_full, of a peer that is not passed over for another one: whether the sender waits, which is SB_EAGAIN,
+ * or the message is dropped. `by_default`: what the type does. */
+static inline bool sb__full_waits(const sb_pattern *pat, bool by_default)
+{
+    sb_on_full policy = pat->options->on_full;
+    return policy == SB_ON_FULL_DEFAULT ? by_default : policy == SB_ON_FULL_BLOCK;
+}
 
 /* A pattern of this type; NULL out for unknown types: SB_EINVAL. SB_ENOMEM. */
 sb_err sb__pattern_create(sb_type type, const sb__pattern_host *host, const sb__pattern_options *options,

@@ -10,6 +10,7 @@
 typedef struct rep {
     sb_pattern base;
     bool busy;
+    bool starved;      /* a reply waits for room at the asker (on_full = block) */
     sb_peer *asker;    /* NULL: gone, the reply is dropped */
     uint8_t *envelope; /* packed frames */
     size_t len, cap;
@@ -110,7 +111,7 @@ static void next_request(rep *r)
     r->base.host->readable(&r->base);
 }
 
-/* Never blocks: an asker that does not read its replies loses them, the others go on. */
+/* Never blocks, unless told to: an asker that does not read its replies loses them, the others go on. */
 static sb_err rep_send(sb_pattern *pat, sb_msg *msg)
 {
     rep *r = rep_from(pat);
@@ -119,6 +120,10 @@ static sb_err rep_send(sb_pattern *pat, sb_msg *msg)
     if (msg->n <= msg->envelope)
         return SB_EINVAL;
     sb_err err = r->asker != NULL ? answer(r, msg) : SB_EHOSTUNREACH;
+    if (err == SB_EAGAIN && sb__full_waits(pat, false)) {
+        r->starved = true;
+        return SB_EAGAIN;
+    }
     if (err == SB_EAGAIN || err == SB_EHOSTUNREACH)
         pat->host->dropped(pat, r->asker, err == SB_EAGAIN ? SB_DROP_HWM : SB_DROP_NO_PEER);
     else if (err != SB_OK)
@@ -134,12 +139,26 @@ static void rep_abandoned(sb_pattern *pat, sb_peer *peer)
         next_request(rep_from(pat));
 }
 
+static void rep_writable(sb_pattern *pat, sb_peer *peer)
+{
+    rep *r = rep_from(pat);
+    (void)peer;
+    if (!r->starved)
+        return;
+    r->starved = false;
+    pat->host->writable(pat);
+}
+
+/* Who waited for room at this peer learns that it is gone. */
 static void rep_gone(sb_pattern *pat, sb_peer *peer)
 {
     rep *r = rep_from(pat);
-    if (r->asker == peer)
+    bool waited = r->asker == peer;
+    if (waited)
         r->asker = NULL;
     sb__pipe_drained(peer);
+    if (waited)
+        rep_writable(pat, peer);
 }
 
 static sb_err rep_init(sb_pattern *pat)
@@ -163,6 +182,7 @@ const sb_pattern_impl sb__rep_impl = {
     .lost = rep_gone,
     .detach = rep_gone,
     .send = rep_send,
+    .writable = rep_writable,
     .filter = rep_filter,
     .taken = rep_taken,
     .abandoned = rep_abandoned,

@@ -230,15 +230,25 @@ static void req_taken(sb_pattern *pat, sb_peer *peer, const sb_msg *msg)
 
 /* ---- time ---- */
 
+/* The socket may ask again from inside the telling. */
+static void expire(req *r)
+{
+    sb_pattern *pat = &r->robin.base;
+    sb_peer *peer = r->asked;
+    pat->host->dropped(pat, peer, SB_DROP_EXPIRED);
+    abandon(r);
+    settle(r);
+    pat->host->expired(pat, peer);
+    pat->host->readable(pat);
+}
+
 static void req_alarm(sb_pattern *pat, uint64_t now)
 {
     req *r = req_from(pat);
     if (!r->waiting)
         return;
     if (now >= r->end) {
-        pat->host->dropped(pat, r->asked, SB_DROP_EXPIRED);
-        abandon(r);
-        end_wait(r);
+        expire(r);
         return;
     }
     if (now >= r->again && r->kept != NULL) {

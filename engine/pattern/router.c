@@ -138,8 +138,7 @@ static void router_writable(sb_pattern *pat, sb_peer *peer)
 static bool is_error(const router *r, sb_err err)
 {
     const sb__pattern_options *o = r->base.options;
-    return err == SB_EAGAIN && o->on_full != SB_ON_FULL_DEFAULT ? o->on_full == SB_ON_FULL_BLOCK
-                                                                : o->router_mandatory;
+    return err == SB_EAGAIN ? sb__full_waits(&r->base, o->router_mandatory) : o->router_mandatory;
 }
 
 static sb_err refused(router *r, sb_peer *peer, sb_err err, sb_drop why)

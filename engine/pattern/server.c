@@ -1,5 +1,6 @@
 /* SERVER: addresses its CLIENTs by number (RFC 41). Says so when it cannot: an unknown number is
- * SB_EHOSTUNREACH, a full peer SB_EAGAIN. Before: peer.c shares it. After: pattern/names.c, pattern/pipe.c.
+ * SB_EHOSTUNREACH, a full peer SB_EAGAIN unless on_full says something else. Before: peer.c shares it. After:
+ * pattern/names.c, pattern/pipe.c.
  */
 #include "engine/pattern/server.h"
 
@@ -53,8 +54,14 @@ sb_err sb__server_send(sb_pattern *pat, sb_msg *msg)
         return SB_EHOSTUNREACH;
     sb__envelope_view(&body, msg, 1);
     sb_err err = sb__pipe_push(peer, &body);
-    server->starved = server->starved || err == SB_EAGAIN;
-    return err;
+    if (err != SB_EAGAIN)
+        return err;
+    if (sb__full_waits(pat, true)) {
+        server->starved = true;
+        return SB_EAGAIN;
+    }
+    pat->host->dropped(pat, peer, SB_DROP_HWM);
+    return SB_OK;
 }
 
 sb_err sb__server_filter(sb_pattern *pat, sb_peer *peer, sb_msg *msg)

@@ -84,8 +84,14 @@ static sb_err stream_send(sb_pattern *pat, sb_msg *msg)
         return dismiss(s, peer);
     sb__envelope_view(&data, msg, 1);
     sb_err err = sb__pipe_push(peer, &data);
-    s->starved = s->starved || err == SB_EAGAIN;
-    return err;
+    if (err != SB_EAGAIN)
+        return err;
+    if (sb__full_waits(pat, true)) {
+        s->starved = true;
+        return SB_EAGAIN;
+    }
+    pat->host->dropped(pat, peer, SB_DROP_HWM); /* the connection ends with it: no hole in a stream */
+    return SB_OK;
 }
 
 static sb_err stream_filter(sb_pattern *pat, sb_peer *peer, sb_msg *msg)

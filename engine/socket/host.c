@@ -67,6 +67,12 @@ static void host_congestion(sb_pattern *pat, sb_peer *peer)
     sb__overload_changed(pat->socket, peer);
 }
 
+static void host_expired(sb_pattern *pat, sb_peer *peer)
+{
+    sb_event event = {.err = SB_ETIMEDOUT, .detail = "no answer within req_deadline"};
+    sb__event_peer(pat->socket, SB_EVENT_REQUEST_EXPIRED, peer, &event);
+}
+
 static uint64_t host_stamp(sb_pattern *pat)
 {
     return sb__overload_stamp(pat->socket);
@@ -94,6 +100,7 @@ const sb__pattern_host sb__socket_as_host = {
     .ask = host_ask,
     .filter_gone = host_filter_gone,
     .congestion = host_congestion,
+    .expired = host_expired,
     .stamp = host_stamp,
     .holds = host_holds,
     .elsewhere = host_elsewhere,

@@ -305,6 +305,8 @@ bool sb__overload_takes(const sb_peer *peer);
 
 /* monitor.c */
 void sb__event(sb_socket *sock, sb_event_kind kind, const sb_event *event);
+/* The same of a peer (NULL: gone): its number, address and identity are put in. */
+void sb__event_peer(sb_socket *sock, sb_event_kind kind, sb_peer *peer, const sb_event *event);
 void sb__event_conn(sb_socket *sock, sb_event_kind kind, const sb__binding *b, const sb__conn *conn,
     sb_err err, const char *detail);
 

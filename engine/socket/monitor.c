@@ -28,6 +28,7 @@ static const event_name names[] = {
     {SB_EVENT_CONGESTED, "congested"},
     {SB_EVENT_RELIEVED, "relieved"},
     {SB_EVENT_SUBSCRIPTION_CONFIRMED, "subscription_confirmed"},
+    {SB_EVENT_REQUEST_EXPIRED, "request_expired"},
 };
 
 const char *sb_event_name(sb_event_kind kind)
@@ -53,6 +54,21 @@ void sb__event(sb_socket *sock, sb_event_kind kind, const sb_event *event)
         host->event(host, sock, &told);
     if (handler)
         sock->handler->on_event(sock->handler, sock, &told);
+}
+
+void sb__event_peer(sb_socket *sock, sb_event_kind kind, sb_peer *peer, const sb_event *event)
+{
+    sb_event told = *event;
+    if (peer != NULL) {
+        told.conn_id = peer->id;
+        told.peer = peer;
+        told.address = sb_peer_address(peer);
+    }
+    if (peer != NULL && peer->info != NULL) {
+        told.identity = peer->info->identity;
+        told.identity_len = peer->info->identity_len;
+    }
+    sb__event(sock, kind, &told);
 }
 
 void sb__event_conn(sb_socket *sock, sb_event_kind kind, const sb__binding *b, const sb__conn *conn,

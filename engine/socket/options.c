@@ -12,8 +12,11 @@
 #define RECEIVERS   (SUBSCRIBERS | BITS(SB_PULL) | BITS(SB_GATHER))
 #define BALANCERS                                                                                            \
     (BITS(SB_PUSH) | BITS(SB_DEALER) | BITS(SB_PAIR) | BITS(SB_CLIENT) | BITS(SB_SCATTER) | BITS(SB_CHANNEL))
-#define SPREADERS (BITS(SB_PUSH) | BITS(SB_DEALER) | BITS(SB_REQ) | BITS(SB_CLIENT) | BITS(SB_SCATTER))
-#define SENDERS   (PUBLISHERS | BALANCERS | BITS(SB_ROUTER))
+#define SPREADERS  (BITS(SB_PUSH) | BITS(SB_DEALER) | BITS(SB_REQ) | BITS(SB_CLIENT) | BITS(SB_SCATTER))
+#define SENDERS    (PUBLISHERS | BALANCERS | BITS(SB_ROUTER))
+#define ADDRESSEES (BITS(SB_REP) | BITS(SB_SERVER) | BITS(SB_PEER))
+#define QUEUERS                                                                                              \
+    (SENDERS | RECEIVERS | ADDRESSEES | DATAGRAMS) /* all but REQ, who has one question open, and STREAM */
 #define KEYED     ((SENDERS | RECEIVERS) & ~BITS(SB_ROUTER))
 #define GREETERS  (BITS(SB_DEALER) | BITS(SB_ROUTER) | BITS(SB_CLIENT) | BITS(SB_SERVER) | BITS(SB_PEER))
 #define DATAGRAMS (BITS(SB_RADIO) | BITS(SB_DISH) | BITS(SB_DGRAM))
@@ -239,9 +242,9 @@ static const sb_opt_row table[] = {
     BOOL(SB_OPT_STRICT, "strict", 1, 0, "close on frames that RFC 37 forbids and libzmq accepts"),
     INT(SB_OPT_ZMTP_MIN, "zmtp_min", 2, 1, 3, 0,
         "oldest ZMTP version of peers: 1 (libzmq 2), 2 (libzmq 3) or 3; with security only 3"),
-    CHOICE(SB_OPT_ON_FULL, "on_full", SB_ON_FULL_DEFAULT, full_policies, SENDERS | RECEIVERS,
-        "when a peer's queue is full: block, drop_new, drop_old, disconnect"),
-    MS_OF(SB_OPT_MESSAGE_TTL, "message_ttl", 0, 0, FOREVER, SENDERS | RECEIVERS,
+    CHOICE(SB_OPT_ON_FULL, "on_full", SB_ON_FULL_DEFAULT, full_policies, QUEUERS | BITS(SB_STREAM),
+        "when a peer's queue is full: block, drop_new, drop_old, disconnect; STREAM: no drops"),
+    MS_OF(SB_OPT_MESSAGE_TTL, "message_ttl", 0, 0, FOREVER, QUEUERS,
         "how long a message may wait in a queue, 0: for ever"),
     INT(SB_OPT_CONFLATE_KEY, "conflate_key", 0, 0, 64, KEYED,
         "frame that is a key: only the newest message of each waits, 0: off"),

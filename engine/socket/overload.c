@@ -9,16 +9,9 @@ static void tell(sb_socket *sock, sb_peer *peer, bool congested)
 {
     sb_stats s;
     sb_peer_stats(peer, &s);
-    sb_event event = {.conn_id = peer->id,
-        .peer = peer,
-        .address = sb_peer_address(peer),
-        .queued_msgs = peer->sheds ? s.queued_in_msgs : s.queued_out_msgs,
+    sb_event event = {.queued_msgs = peer->sheds ? s.queued_in_msgs : s.queued_out_msgs,
         .queued_bytes = peer->sheds ? s.queued_in_bytes : s.queued_out_bytes};
-    if (peer->info != NULL) {
-        event.identity = peer->info->identity;
-        event.identity_len = peer->info->identity_len;
-    }
-    sb__event(sock, congested ? SB_EVENT_CONGESTED : SB_EVENT_RELIEVED, &event);
+    sb__event_peer(sock, congested ? SB_EVENT_CONGESTED : SB_EVENT_RELIEVED, peer, &event);
 }
 
 /* At the end of the turn: never from inside a send, and what was over within the turn is not told. */

@@ -31,8 +31,7 @@ static void tell(sb_peer *peer, sb_event_kind kind, const uint8_t *topic, size_t
     size_t n = len < sizeof text - 1 ? len : sizeof text - 1;
     memcpy(text, topic, n);
     text[n] = '\0';
-    sb_event event = {.conn_id = peer->id, .peer = peer, .address = sb_peer_address(peer), .detail = text};
-    sb__event(peer->socket, kind, &event);
+    sb__event_peer(peer->socket, kind, peer, &(sb_event){.detail = text});
 }
 
 void sb__subscription_confirmed(sb_peer *peer, const uint8_t *topic, size_t len)

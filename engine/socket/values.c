@@ -159,6 +159,11 @@ sb_err sb_socket_set_int(sb_socket *sock, sb_opt opt, int64_t value, char *err, 
             (long long)row->max);
         return say(err, cap, SB_EINVAL, "option %s cannot be %s", row->name, range);
     }
+    bool drops = value == SB_ON_FULL_DROP_NEW || value == SB_ON_FULL_DROP_OLD;
+    if (opt == SB_OPT_ON_FULL && sock->type == SB_STREAM && drops)
+        return say(err, cap, SB_EINVAL,
+            "option %s of a STREAM socket cannot be %s: octets in the middle would be missing", row->name,
+            row->choices[value]);
     sock->numbers[index_of(opt)] = value;
     publish(sock);
     set_limits(sock);

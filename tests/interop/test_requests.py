@@ -63,9 +63,11 @@ def test_a_deadline(bench):
     remote = Remote(bench)
     rep, at = server(bench)
     remote(f"req = sb.req {{ connect = '{at}', req_deadline = 0.1, req_relaxed = false, req_correlate = true, linger = 0 }} "
+           "req:on_peer(function(event, peer, info) if event == 'request_expired' then over = peer.address end end) "
            "req:send 'a'")
     assert rep.recv() == b"a"
     until(lambda: remote("return req:stats().dropped.expired") == 1, 5, "it is over")
+    until(lambda: remote("return over") == at, 5, "the peer that did not answer is named")
     rep.send(b"late")
     remote("req:send 'b'")
     assert rep.recv() == b"b"

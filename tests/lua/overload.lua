@@ -8,7 +8,13 @@ test("names of policies are checked", function()
   fails([[option 'on_full': one of "default", "block", "drop_new", "drop_old", "disconnect" expected, got drop]],
     function() sb.push { on_full = "drop" } end)
   fails("option 'on_full': one of", function() sb.push { on_full = true } end)
-  fails("option 'on_full' does not belong to a REP", function() sb.rep { on_full = "block" } end)
+  fails("option 'on_full' does not belong to a REQ", function() sb.req { on_full = "block" } end)
+  fails("option on_full of a STREAM socket cannot be drop_old: octets in the middle would be missing",
+    function() sb.stream { on_full = "drop_old" } end)
+  for _, kind in ipairs { "rep", "server", "peer", "radio", "dish", "dgram" } do
+    local any <close> = sb[kind] { on_full = "drop_old" }
+    eq(any:get "on_full", "drop_old")
+  end
   fails("option 'conflate_key' does not belong to a ROUTER", function() sb.router { conflate_key = 1 } end)
 end)
 

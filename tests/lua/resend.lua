@@ -32,3 +32,22 @@ test("a deadline ends a request", function()
   eventually(function() return req:stats().dropped.expired == 1 end)
   assert(req:send("y", 0))
 end)
+
+test("a deadline is told, and ends the wait", function()
+  local seen, again = {}, nil
+  local req <close> = sb.req { connect = "inproc://nobody-answers-2", req_deadline = 0.03, linger = 0 }
+  req:on_peer(function(event, peer, info)
+    if event ~= "request_expired" then return end
+    seen[#seen + 1] = { peer ~= nil, info.error, info.detail }
+    if #seen == 1 then again = req:send("from inside", 0) end
+  end)
+  local rep, text, code = req:request "x"                -- no timeout of its own
+  eq(rep, nil)
+  eq(text, "timeout")
+  eq(code, "ETIMEDOUT")
+  eventually(function() return #seen == 2 end)
+  eq(again, true)
+  eq(seen[1][1], true)
+  eq(seen[1][2], "ETIMEDOUT")
+  eq(seen[1][3], "no answer within req_deadline")
+end)

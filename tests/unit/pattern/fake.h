@@ -16,7 +16,7 @@
 typedef struct rig {
     sb_pattern *pat;
     sb__pattern_options options;
-    int writable, readable, events, dropped[SB_DROP_COUNT];
+    int writable, readable, expired, events, dropped[SB_DROP_COUNT];
     int congested; /* peers that are */
     uint64_t now, alarm;
     char event[NOTES][NOTES];
@@ -53,6 +53,11 @@ static inline void host_dropped(sb_pattern *pat, sb_peer *peer, sb_drop why)
     ((rig *)pat->socket)->dropped[why]++;
 }
 
+static inline void host_expired(sb_pattern *pat, sb_peer *peer)
+{
+    (void)peer;
+    ((rig *)pat->socket)->expired++;
+}
 static inline void host_congestion(sb_pattern *pat, sb_peer *peer)
 {
     ((rig *)pat->socket)->congested += peer->out_full ? 1 : -1;
@@ -93,7 +98,8 @@ static inline void link_end(sb_peer *peer)
 static inline void rig_init(rig *r, sb_type type, const sb__pattern_options *options)
 {
     static const sb__pattern_host host = {host_writable, host_readable, host_event, host_dropped,
-        .congestion = host_congestion, .stamp = host_stamp, .set_alarm = host_set_alarm};
+        .congestion = host_congestion, .stamp = host_stamp, .set_alarm = host_set_alarm,
+        .expired = host_expired};
     *r = (rig){0};
     if (options != NULL)
         r->options = *options;

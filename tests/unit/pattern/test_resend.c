@@ -123,6 +123,7 @@ static void test_the_deadline_ends_it(void **state)
     assert_int_equal(a.peer.out.msgs, 3); /* there was nobody else */
     tick(&r, 250);
     assert_int_equal(r.dropped[SB_DROP_EXPIRED], 1);
+    assert_int_equal(r.expired, 1);
     assert_int_equal(r.readable, 1);
     assert_true(r.pat->impl->out_of_turn(r.pat));
     assert_int_equal(answer(&r, &a, false), SB_ECANCELED);

@@ -1,0 +1,165 @@
+/* on_full of those that send to the peer that asked, or to all that joined, on the fake loop. */
+#include "tests/unit/socket/bench.h"
+
+static const struct {
+    sb_type type, other;
+    bool waits; /* by default */
+} addressing[] = {
+    {SB_SERVER, SB_CLIENT, true},
+    {SB_PEER, SB_PEER, true},
+    {SB_REP, SB_DEALER, false},
+    {SB_RADIO, SB_DISH, false},
+    {SB_STREAM, SB_STREAM, true},
+};
+
+static uint64_t dropped(const sb_socket *sock, sb_drop why)
+{
+    sb_stats s;
+    sb_socket_stats(sock, &s);
+    return s.dropped[why];
+}
+
+typedef struct asked {
+    bench b;
+    ear here, there;
+    sb_socket *sock, *other;
+} asked;
+
+/* The other one asks six times, where somebody has to. */
+static void asked_open(asked *a, size_t kind, sb_on_full policy)
+{
+    bench_open(&a->b);
+    a->sock = open_socket(&a->b, addressing[kind].type, &a->here);
+    a->other = open_socket(&a->b, addressing[kind].other, &a->there);
+    a->here.take = 0;
+    set_int(a->sock, SB_OPT_SNDHWM, 3);
+    set_int(a->sock, SB_OPT_ON_FULL, policy);
+    bind_to(a->sock, "tcp://127.0.0.1:9");
+    if (addressing[kind].type == SB_RADIO)
+        assert_int_equal(sb_socket_join(a->other, "g", 1), SB_OK);
+    connect_to(a->other, "tcp://127.0.0.1:9");
+    settle(&a->b);
+    for (int i = 0; i < 6 && sb_socket_type(a->sock) == SB_REP; i++)
+        assert_int_equal(send_frames(a->other, "|q"), SB_OK);
+    settle(&a->b);
+}
+
+static void asked_close(asked *a)
+{
+    ear_clear(&a->here);
+    ear_clear(&a->there);
+    bench_close(&a->b);
+}
+
+static bool note_peer(void *arg, sb_peer *peer)
+{
+    *(sb_peer **)arg = peer;
+    return false;
+}
+
+static sb_peer *first_peer(sb_socket *sock)
+{
+    sb_peer *peer = NULL;
+    sb_socket_each_peer(sock, note_peer, &peer);
+    assert_non_null(peer);
+    return peer;
+}
+
+static sb_err answer(asked *a, int i)
+{
+    char text[8];
+    sb_msg msg;
+    size_t len;
+    const void *id = sb_peer_routing_id(first_peer(a->sock), &len);
+    sb_msg_init(&msg);
+    if (sb_socket_type(a->sock) == SB_RADIO)
+        sb_msg_push(&msg, "g", 1, NULL);
+    else if (sb_socket_type(a->sock) != SB_REP)
+        sb_msg_push(&msg, id, len, NULL);
+    snprintf(text, sizeof text, "%d", i);
+    sb_msg_push(&msg, text, strlen(text), NULL);
+    sb_err err = sb_socket_send(a->sock, &msg);
+    sb_msg_finish(&msg);
+    return err;
+}
+
+/* Nothing is written before the turn ends: the fourth finds the queue full. */
+static sb_err answer_four(asked *a)
+{
+    sb_msg view;
+    sb_err err = SB_OK;
+    for (int i = 1; i <= 4 && err == SB_OK; i++) {
+        sb_msg_init(&view);
+        if (sb_socket_type(a->sock) == SB_REP)
+            assert_int_equal(sb_socket_recv(a->sock, &view), SB_OK);
+        sb_msg_finish(&view);
+        err = answer(a, i);
+    }
+    return err;
+}
+
+static void test_an_addressed_peer_that_is_full_gets_what_the_policy_leaves(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof addressing / sizeof addressing[0]; k++) {
+        for (int policy = SB_ON_FULL_DEFAULT; policy <= SB_ON_FULL_DROP_OLD; policy++) {
+            asked a;
+            bool waits = policy == SB_ON_FULL_BLOCK || (policy == SB_ON_FULL_DEFAULT && addressing[k].waits);
+            bool old = policy == SB_ON_FULL_DROP_OLD;
+            if (addressing[k].type == SB_STREAM && policy >= SB_ON_FULL_DROP_NEW)
+                continue;
+            asked_open(&a, k, policy);
+            a.there.n = 0;
+            assert_int_equal(answer_four(&a), waits ? SB_EAGAIN : SB_OK);
+            assert_int_equal(dropped(a.sock, SB_DROP_HWM), !waits && !old);
+            assert_int_equal(dropped(a.sock, SB_DROP_EVICTED), old);
+            settle(&a.b);
+            assert_int_equal(a.here.writables, waits);
+            if (waits)
+                assert_int_equal(answer(&a, 4), SB_OK);
+            settle(&a.b);
+            if (addressing[k].type != SB_STREAM)
+                assert_int_equal(a.there.n, waits ? 4 : 3);
+            asked_close(&a);
+        }
+    }
+}
+
+static void test_an_addressed_peer_that_is_full_may_be_disconnected(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof addressing / sizeof addressing[0]; k++) {
+        asked a;
+        asked_open(&a, k, SB_ON_FULL_DISCONNECT);
+        assert_int_equal(answer_four(&a), SB_OK);
+        assert_int_equal(dropped(a.sock, SB_DROP_HWM), 1);
+        assert_null(strstr(a.here.events, "disconnected"));
+        settle(&a.b);
+        assert_non_null(strstr(a.here.events, "disconnected"));
+        asked_close(&a);
+    }
+}
+
+static void test_a_reply_that_waits_learns_that_its_peer_is_gone(void **state)
+{
+    (void)state;
+    asked a;
+    asked_open(&a, 2, SB_ON_FULL_BLOCK);
+    assert_int_equal(answer_four(&a), SB_EAGAIN);
+    assert_int_equal(sb_peer_kick(first_peer(a.sock), NULL), SB_OK);
+    settle(&a.b);
+    assert_int_equal(a.here.writables, 1);
+    assert_int_equal(answer(&a, 4), SB_OK);
+    assert_int_equal(dropped(a.sock, SB_DROP_NO_PEER), 1);
+    asked_close(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_addressed_peer_that_is_full_gets_what_the_policy_leaves),
+        cmocka_unit_test(test_an_addressed_peer_that_is_full_may_be_disconnected),
+        cmocka_unit_test(test_a_reply_that_waits_learns_that_its_peer_is_gone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
