@@ -101,6 +101,8 @@ typedef struct sb_session_config {
     const sb_property *metadata; /* extra READY properties (X-...) */
     uint32_t nmetadata;
     const char *user_id; /* of the peer, when it is known before it speaks (a certificate); may be NULL */
+    bool stream_pings;   /* PINGs leave in clear and PONGs come so, whatever the mechanism: the stream below
+                            (ws)   makes its own of them */
 } sb_session_config;
 
 /* Causes, for events and counters; the texts are stable. */

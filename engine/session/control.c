@@ -181,9 +181,19 @@ void sb__control_ping(sb_session *s, uint64_t now)
     if (s->ping_out)
         return;
     sb__be64_put(ping.context, now);
-    sb__ping_put(sb__lane(s), &ping);
-    s->ping_out = sb__lane_done(s) == SB_OK;
+    sb__ping_put(s->stream_pings ? &s->out : sb__lane(s), &ping);
+    s->ping_out = s->stream_pings || sb__lane_done(s) == SB_OK;
     s->ping_time = now;
+}
+
+sb_err sb__control_stream_pong(sb_session *s, sb__input *in, const uint8_t *body, size_t len)
+{
+    sb__command_id id;
+    sb__cursor data;
+
+    if (!sb__command_get(body, len, &id, &data) || id != SB__COMMAND_PONG)
+        return malformed(s, "command outside of a box");
+    return on_pong(s, in, data);
 }
 
 /* Apart from heartbeats: its context is longer, and as many may be on their way as the owner likes. */

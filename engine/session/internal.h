@@ -47,6 +47,7 @@ struct sb_session {
     bool chooses;       /* on_resource says what it becomes */
     bool raw;           /* STREAM: no handshake, no frames */
     bool secure;        /* READY, and frames are boxes */
+    bool stream_pings;  /* ... but PINGs of ours and their PONGs, which are the stream's */
     uint32_t max_plain; /* frames of a message on the shortest way */
     uint64_t max_frame, max_message;
     uint32_t max_frames, max_topic, max_handshake;
@@ -158,6 +159,8 @@ sb_err sb__control_command(sb_session *s, sb__input *in, const uint8_t *body, si
 sb_err sb__control_subscribe(sb_session *s, const uint8_t *topic, size_t len, bool subscribe);
 sb_err sb__control_error(sb_session *s, sb__cursor data);
 void sb__control_ping(sb_session *s, uint64_t now);
+/* Octets in clear between boxes: the stream's PONG, and nothing else. */
+sb_err sb__control_stream_pong(sb_session *s, sb__input *in, const uint8_t *body, size_t len);
 /* Puts the PONG that waits into the output if there is none. */
 void sb__control_pong(sb_session *s);
 

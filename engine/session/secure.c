@@ -27,11 +27,19 @@ typedef struct clear {
     uint8_t *p, *end, *limit;
 } clear;
 
+/* Shorter than any box: a PONG of the stream below, in clear. It says that somebody is there, and no more. */
+static bool is_stream_pong(const sb_session *s, unsigned flags, uint64_t len)
+{
+    return s->stream_pings && flags == SB__FRAME_COMMAND && len < s->mech.impl->overhead;
+}
+
 /* A box is one frame: COMMAND or not (RFC 26 says so, libzmq does not), never MORE. */
 static sb_err check_head(sb_session *s, unsigned flags, uint64_t len)
 {
     uint64_t limit = s->max_frame, topics = s->max_topic + 10ull;
 
+    if (is_stream_pong(s, flags, len))
+        return SB_OK;
     if (flags & SB__FRAME_MORE)
         return bad(s, "MORE outside of a box");
     if ((flags & SB__FRAME_RESERVED) && s->strict)
@@ -82,9 +90,13 @@ static sb_err make_room(sb_session *s, sb__input *in, clear *c, size_t need)
 static sb_err open_box(sb_session *s, sb__input *in, clear *c, const uint8_t *body, size_t len)
 {
     sb__mech_frame frame;
-    size_t head = sb__frame_head_size(len - s->mech.impl->overhead);
-    sb_err err = make_room(s, in, c, SB__FRAME_HEAD + len);
+    size_t head;
+    sb_err err;
 
+    if (len < s->mech.impl->overhead)
+        return sb__control_stream_pong(s, in, body, len);
+    head = sb__frame_head_size(len - s->mech.impl->overhead);
+    err = make_room(s, in, c, SB__FRAME_HEAD + len);
     if (err != SB_OK)
         return err;
     if (!s->mech.impl->open(&s->mech, body, len, c->end + head, &frame))

@@ -60,6 +60,7 @@ static sb_err init(sb_session *s, const sb_session_config *cfg, uint64_t now)
     take_type(s, cfg);
     s->raw = cfg->type == SB_STREAM;
     s->chooses = cfg->chooses;
+    s->stream_pings = cfg->stream_pings;
     s->mech_cfg.late = cfg->chooses;
     s->oldest = cfg->oldest > 0 ? cfg->oldest : 2;
     s->ttl = ttl_of(cfg->heartbeat_ttl);

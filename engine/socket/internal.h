@@ -338,9 +338,9 @@ bool sb__peer_awaits(const sb_peer *peer);
 sb_err sb__layers_create(
     const sb_socket *sock, const sb__endpoint *ep, bool bind, char *err, size_t cap, sb__layers **out);
 void sb__layers_free(sb__layers *layers); /* NULL is allowed */
-/* Puts them on a stream: *st becomes the topmost. On failure *st is what must be closed. */
-sb_err sb__layers_wrap(
-    const sb__layers *layers, sb__hub *hub, const sb_session_config *session, sb_stream **st);
+/* Puts them on a stream: *st becomes the topmost, and the session is told what that does for it. On failure
+ * *st is what must be closed. */
+sb_err sb__layers_wrap(const sb__layers *layers, sb__hub *hub, sb_session_config *session, sb_stream **st);
 /* The proxy to dial instead of the endpoint itself; NULL: none. */
 const sb__endpoint *sb__layers_proxy(const sb__layers *layers);
 

@@ -186,14 +186,14 @@ void sb__layers_free(sb__layers *layers)
     free(layers);
 }
 
-sb_err sb__layers_wrap(
-    const sb__layers *layers, sb__hub *hub, const sb_session_config *session, sb_stream **st)
+sb_err sb__layers_wrap(const sb__layers *layers, sb__hub *hub, sb_session_config *session, sb_stream **st)
 {
     sb_err err = SB_OK;
     if (layers == NULL)
         return SB_OK;
     sb__ws_config ws = layers->ws_cfg;
     ws.security = &session->security;
+    session->stream_pings = layers->ws;
     if (layers->socks)
         err = sb__socks_wrap(hub, *st, &layers->socks_cfg, st);
     if (err == SB_OK && layers->tls != NULL)

@@ -2,9 +2,11 @@
 """ws:// against libraries no one here wrote: the npm zeromq (libzmq 4.3.5 with ws), jszmq in Node and in Chromium."""
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import zmq
 
@@ -128,6 +130,38 @@ def test_curve_with_libzmq(bench):
     ours = bench.peer().socket("PUSH", curve_serverkey=server[0], curve_publickey=client[0], curve_secretkey=client[1])
     join(bench, ours, theirs, False)
     flow(ours, theirs)
+
+
+def test_heartbeats_with_curve(bench):
+    """libzmq does not answer a PING in a box over ws: ours is the WebSocket's own, and finds a stopped peer all the same."""
+    server, client = ([k.decode() for k in zmq.curve_keypair()] for _ in range(2))
+    with open(bench.path("allowed"), "w", encoding="utf-8") as f:
+        f.write(client[0] + "\n")
+    beat = {"heartbeat_ivl": 100, "heartbeat_timeout": 1500 * SLOW}
+    as_server = {"curve_server": 1, "curve_secretkey": server[1], "curve_allow": bench.path("allowed"), **beat}
+    as_client = {"curve_serverkey": server[0], "curve_publickey": client[0], "curve_secretkey": client[1], **beat}
+    ours = bench.peer().socket("PULL", **as_server)
+    theirs = nodejs.NodePeer("zeromq", "PUSH", {"curveServerKey": server[0], "curvePublicKey": client[0],
+                                                "curveSecretKey": client[1]})
+    bench.scripts.append(theirs)
+    theirs.connect(ours.bind("ws://127.0.0.1:*/c"))
+    second = bench.peer().socket("PULL", **as_client)
+    listener = nodejs.NodePeer("zeromq", "PUSH", {"curveServer": "1", "curveSecretKey": server[1]})
+    bench.scripts.append(listener)
+    join(bench, second, listener, False)
+    one, two = bench.peer().socket("PULL", **as_server), bench.peer().socket("PUSH", **as_client)
+    two.connect(one.bind("ws://127.0.0.1:*/d"))
+    for sender, receiver in ((theirs, ours), (listener, second), (two, one)):
+        flow(sender, receiver)
+    time.sleep(2 * 1.5 * SLOW)  # twice the silence that would end them
+    for sender, receiver in ((theirs, ours), (listener, second), (two, one)):
+        assert "disconnected" not in receiver.events()
+        flow(sender, receiver)
+    os.kill(theirs.p.pid, signal.SIGSTOP)
+    try:
+        until(lambda: "disconnected" in ours.events(), 10 * SLOW, "the silence is noticed")
+    finally:
+        os.kill(theirs.p.pid, signal.SIGCONT)
 
 
 def test_libzmq_comes_back_after_we_were_gone(bench):
