@@ -82,7 +82,20 @@ static int guard_sort(lua_State *L)
     return call_library(L);
 }
 
+/* Many elements are quick, one time; a loop around them gives the hook too little to count. */
+static int guard_unpack(lua_State *L)
+{
+    bool large = lua_type(L, 1) == LUA_TTABLE && lua_rawlen(L, 1) > SORT_PLAIN;
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    if (large || lua_gettop(L) > SORT_PLAIN)
+        sb__limits_check(L);
+    return lua_gettop(L);
+}
+
 static const luaL_Reg guards[] = {
+    {"unpack", guard_unpack},
     {"concat", guard_concat},
     {"insert", guard_length},
     {"remove", guard_length},

@@ -5,8 +5,9 @@
 #include <lualib.h>
 #include <string.h>
 
-#define SOURCE_NS 40 /* what compiling one octet of text takes, about */
-#define OCTET_NS  10 /* ... and looking at one */
+#define SOURCE_NS  40   /* what compiling one octet of text takes, about */
+#define OCTET_NS   10   /* ... and looking at one */
+#define LARGE_TEXT 4096 /* below it is nothing to look at the clock for */
 
 /* ---- base ---- */
 
@@ -39,6 +40,18 @@ static int guard_texts(lua_State *L)
     lua_insert(L, 1);
     lua_call(L, n, LUA_MULTRET);
     return lua_gettop(L);
+}
+
+/* The same for one text that is soon read, and looks at the clock where it was not. Upvalue: the function. */
+static int guard_number(lua_State *L)
+{
+    bool large = lua_type(L, 1) == LUA_TSTRING && lua_rawlen(L, 1) > LARGE_TEXT;
+    if (large)
+        sb__limits_check(L);
+    int n = guard_texts(L);
+    if (large)
+        sb__limits_check(L);
+    return n;
 }
 
 static int collect(lua_State *L)
@@ -111,6 +124,7 @@ static void open_base(lua_State *L)
     lua_pop(L, 1);
     wrap_global(L, "load", load_text);
     wrap_global(L, "setmetatable", set_metatable);
+    wrap_global(L, "tonumber", guard_number);
     lua_pushcfunction(L, collect);
     lua_setglobal(L, "collectgarbage");
     lua_pushcfunction(L, sb__xpcall);

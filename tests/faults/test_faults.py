@@ -3,7 +3,6 @@ SB_FAULTS=full takes the sizes of docs/security-rows.md instead of those that fi
 import argparse
 import os
 import random
-import select
 import signal
 import socket
 import subprocess
@@ -373,82 +372,6 @@ def test_reconnect_storm(target):
     # libzmq's SUB subscribes anew when its application next looks at it
     target.eventually("all back", lambda s: [x.get(zmq.EVENTS) for x in subs] and s["feed"]["subscriptions"] == count, 60)
     print(f"  {count} clients: turned away {accepted} times in 2 s, all back {time.monotonic() - begin:.1f} s after the restart")
-
-
-def in_namespace():
-    """A pair of network namespaces' worth of cable; None where that is not allowed."""
-    probe = subprocess.run(["ip", "netns", "list"], capture_output=True)
-    return probe.returncode == 0 and os.geteuid() == 0
-
-
-def test_half_open(backend):
-    """P3: a peer whose cable is pulled is found by heartbeats; messages to it are counted as lost."""
-    name = f"sb{os.getpid()}"
-    run = lambda *a: subprocess.run(a, check=True, capture_output=True)  # noqa: E731
-    try:
-        if not in_namespace():
-            raise OSError("no namespaces")
-        run("ip", "netns", "add", name)
-    except (OSError, subprocess.CalledProcessError) as why:
-        print(f"  not run here: {why}")
-        return
-    try:
-        half_open_in(backend, name, run)
-    finally:
-        subprocess.run(["ip", "netns", "del", name], capture_output=True)
-
-
-def half_open_in(backend, name, run):
-    with tempfile.TemporaryDirectory(prefix="sb-faults-") as folder:
-        script = os.path.join(folder, "half.lua")
-        with open(script, "w") as f:
-            f.write("local sb = require 'signalbox'\n"
-                    "local s = sb.router { bind = 'tcp://10.77.0.1:7777', heartbeat_ivl = 0.3, heartbeat_timeout = 0.3 }\n"
-                    "s:on_peer(function(e) sb.log.notice('peer ' .. e) end)\n"
-                    "s:on_message(function(m) return m end)\n")
-        run("ip", "link", "add", name + "a", "type", "veth", "peer", "name", name + "b", "netns", name)
-        try:
-            run("ip", "addr", "add", "10.77.0.1/24", "dev", name + "a")
-            run("ip", "link", "set", name + "a", "up")
-            run("ip", "netns", "exec", name, "ip", "addr", "add", "10.77.0.2/24", "dev", name + "b")
-            run("ip", "netns", "exec", name, "ip", "link", "set", name + "b", "up")
-            check_half_open(backend, name, script, run)
-        finally:
-            subprocess.run(["ip", "link", "del", name + "a"], capture_output=True)
-
-
-def check_half_open(backend, name, script, run):
-    build = os.environ.get("SB_BUILD", "build")
-    client = (f"import socket,sys,time\nsys.path.insert(0, {INTEROP!r})\nfrom zmtp import *\n"
-              "s = socket.create_connection(('10.77.0.1', 7777), 5)\ns.sendall(greeting() + ready('DEALER'))\ntime.sleep(60)\n")
-    server = subprocess.Popen([os.path.join(build, "signalbox"), "run", "--backend", backend, script], stderr=subprocess.PIPE, text=True)
-    peer = None
-    try:
-        while "ready" not in server.stderr.readline():
-            assert server.poll() is None
-        peer = subprocess.Popen(["ip", "netns", "exec", name, sys.executable, "-c", client])
-        if not wait_line(server, "handshake_succeeded", 6):
-            print("  not run here: no way from one namespace to the other")
-            return
-        run("ip", "link", "set", name + "a", "down")
-        begin = time.monotonic()
-        assert wait_line(server, "disconnected", 10), "never found"
-        took = time.monotonic() - begin
-        assert took < 5, took
-        print(f"  cable pulled: found after {took:.2f} s (heartbeat 0.3 s, timeout 0.3 s)")
-    finally:
-        for process in (server, peer):
-            if process is not None:
-                process.kill()
-                process.wait()
-
-
-def wait_line(process, text, seconds):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if select.select([process.stderr], [], [], 0.1)[0] and text in process.stderr.readline():
-            return True
-    return False
 
 
 def test_no_room_for_an_ipc_path(backend):

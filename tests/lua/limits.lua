@@ -85,6 +85,52 @@ test("C functions are not given more than they have time for", function()
   fails("too large", string.rep, "ab", 1 << 62, ",")
 end)
 
+-- Each call is short for the hook, which counts instructions, and long for the clock. Without a look at the clock around the
+-- call these take two seconds or more; the limit is 0.2 s. Best of three: machines that test are loaded.
+test("loops around long C calls end in time", function()
+  local loops = {
+    unpack = function()
+      local t = {}
+      for i = 1, 600000 do t[i] = i end
+      while true do local n = select("#", table.unpack(t)) end
+    end,
+    tonumber = function()
+      local digits = ("1"):rep(6000000)
+      while true do tonumber(digits, 2) end
+    end,
+  }
+  for name, loop in pairs(loops) do
+    local best = math.huge
+    for _ = 1, 3 do
+      best = math.min(best, ends(loop))
+    end
+    assert(best < 1, name .. " took " .. best .. " s")
+  end
+end)
+
+test("attacks that only look like one", function()
+  local function endless(n) return (("x"):gsub(".", function() return endless(n + 1) end)) end
+  fails("C stack overflow", endless, 0)
+  local t = {}
+  setmetatable(t, { __tostring = function() return string.format("%s", t) end })
+  fails("C stack overflow", tostring, t)
+  fails("C stack overflow", function()
+    local function sort() table.sort({ 3, 2, 1 }, function() sort() return true end) end
+    sort()
+  end)
+  eq(load(("("):rep(100000)), nil)
+  eq(load("return " .. ("{"):rep(10000) .. ("}"):rep(10000)), nil)
+  local once
+  eq(load(function() if not once then once = true return "\27Lua" end end), nil)
+  local late = {}
+  setmetatable({}, late)
+  late.__gc = function() while true do end end
+  fails("__gc is not for scripts", setmetatable, {}, late)
+  fails("module 'debug' not found", require, "debug")
+  eq(require("_G").debug, nil)
+  fails("too many results to unpack", table.unpack, {}, 1, 10000000)
+end)
+
 test("rep is that of the library", function()
   eq(("ab"):rep(3), "ababab")
   eq(("ab"):rep(3, ", "), "ab, ab, ab")

@@ -66,13 +66,26 @@ static void check_once(sim *w, const sim_slot *s, uint64_t peer, const sim_stamp
     at->value = 1;
 }
 
+static bool has_key(const sim *w, uint8_t slot)
+{
+    return slot < w->nslots && w->slots[slot].conflate_key != 0;
+}
+
+/* A newer message of a key takes the place of an older one, at either end or in a relay between them. */
+static bool may_overtake(const sim *w, const sim_slot *s, uint8_t origin)
+{
+    bool relay = false;
+    for (uint8_t i = 0; i < w->nslots && s->fed; i++)
+        relay |= w->slots[i].relay != SIM_RELAY_NONE && has_key(w, i);
+    return relay || has_key(w, s->index) || has_key(w, origin);
+}
+
 /* Through a relay whose connections come and go, two connections of one origin overtake each other. */
 static void check_order(sim *w, const sim_slot *s, uint64_t peer, const sim_stamp *st)
 {
     seen *at = lookup(w, mix(mix(peer_key(SEEN_ORDER, s, peer), st->origin), st->life));
     bool late = at->value != UINT32_MAX && st->seq <= at->value;
-    bool keyed = s->conflate_key != 0 || (st->origin < w->nslots && w->slots[st->origin].conflate_key != 0);
-    if (late && !keyed && !(s->fed && w->parted))
+    if (late && !may_overtake(w, s, st->origin) && !(s->fed && w->parted))
         sim_fail(w, "slot %u got message %u of slot %u after message %u", s->index, st->seq, st->origin,
             at->value);
     if (!late)
