@@ -255,6 +255,33 @@ class Life(load.LoadTest):
                     self.assertLessEqual(flow.again, len(crashes) * len(flow.asked))
                     server.quit()
 
+    def test_connects_are_one_per_worker_of_a_sub_one_in_all_and_do_not_double(self):
+        script = """
+local sb = require "signalbox"
+local cfg = ...
+sb.sub { name = "sub", connect = "tcp://127.0.0.1:" .. cfg.sub, subscribe = "" }
+sb.pull { name = "pull", connect = "tcp://127.0.0.1:" .. cfg.pull }
+"""
+        for backend in harness.backends():
+            with self.subTest(backend=backend):
+                server, port = start(self, backend, 2, script, ("sub", "pull"))
+                pub, push = self.socket(zmq.PUB), self.socket(zmq.PUSH)
+                watches = [load.Watch(pub), load.Watch(push)]
+                pub.bind("tcp://127.0.0.1:%d" % port["sub"])
+                push.bind("tcp://127.0.0.1:%d" % port["pull"])
+                def connected(times):
+                    for watch in watches:
+                        watch.look()
+                    return [w.all for w in watches] == [times, 2 * times] and [w.now for w in watches] == [1, 2]
+                for reloads in range(4):
+                    harness.wait_for(lambda n=reloads + 1: connected(n), "every worker's connect")
+                    old, _ = server.reload()
+                    server.wait_ready()
+                    server.wait_gone(old)
+                harness.wait_for(lambda: connected(5), "the last ones")
+                self.assertEqual([w.most for w in watches], [1, 2])
+                server.quit()
+
     def test_what_is_there_when_nothing_is_under_way_survives_a_crash(self):
         """Subscriptions, routing ids and turns are told anew to a worker that comes back, by what is there already."""
         for backend in harness.backends():
