@@ -40,6 +40,8 @@ uint8_t *sb__bytes_add(sb__bytes *b, size_t len)
 {
     uint8_t *at;
 
+    if (b->failed) /* what comes behind a gap would be read as something else */
+        return NULL;
     if (len > b->cap - b->tail) {
         close_gap(b);
         if (len > SIZE_MAX - b->tail || (len > b->cap - b->tail && !grow(b, b->tail + len))) {

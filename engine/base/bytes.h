@@ -10,7 +10,7 @@
 /* All zero is empty. */
 typedef struct sb__bytes {
     /* read-only */
-    bool failed; /* a put found no memory; what was put before it is there */
+    bool failed; /* a put found no memory; what was put before it is there, nothing is put behind it */
     /* private */
     uint8_t *data;
     size_t head, tail, cap; /* the octets are data[head .. tail) */

@@ -250,7 +250,7 @@ size_t sb_session_unfinished(const sb_session *s)
 size_t sb_session_output(sb_session *s, const uint8_t **out)
 {
     *out = sb__bytes_data(&s->out);
-    return sb__bytes_len(&s->out);
+    return s->out.failed ? 0 : sb__bytes_len(&s->out); /* its end may be half a command */
 }
 
 void sb_session_sent(sb_session *s, size_t n)
