@@ -99,8 +99,9 @@ static bool parse_type(const char *name, probe_target *out)
 static bool parse(const command *cmd, int argc, char **argv, char *copy, size_t cap, probe_target *out)
 {
     static const struct option longs[] = {{"type", required_argument, NULL, 'T'},
-        {"patience", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
-    const char *type = "ROUTER";
+        {"patience", required_argument, NULL, 'p'}, {"oldest", required_argument, NULL, 'o'},
+        {NULL, 0, NULL, 0}};
+    const char *type = "ROUTER", *oldest = "2";
     int64_t patience = 1000;
     int option;
     while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -108,11 +109,16 @@ static bool parse(const command *cmd, int argc, char **argv, char *copy, size_t 
             return command_usage(cmd) == 0;
         if (option == 'T')
             type = optarg;
+        else if (option == 'o')
+            oldest = optarg;
         else if (!sb_option_parse_ms(optarg, strlen(optarg), &patience) || patience < 1 || patience > 60000)
             return fprintf(stderr, "signalbox: conform: --patience '%s': must be a time such as 1s\n",
                        optarg) < 0;
     }
     out->patience = (int)patience;
+    out->oldest = *oldest - '0';
+    if (strlen(oldest) != 1 || out->oldest < 1 || out->oldest > 3)
+        return fprintf(stderr, "signalbox: conform: --oldest '%s': must be 1, 2 or 3\n", oldest) < 0;
     if (!parse_type(type, out))
         return fprintf(stderr, "signalbox: conform: --type '%s': must be a socket type such as ROUTER\n",
                    type) < 0;
@@ -120,6 +126,12 @@ static bool parse(const command *cmd, int argc, char **argv, char *copy, size_t 
         return fprintf(
                    stderr, "signalbox: conform: one endpoint is wanted, tcp://host:port or ipc://path\n") < 0;
     return true;
+}
+
+static void play_all(tally *t, const conform_group *group)
+{
+    for (size_t i = 0; i < group->count && !t->lost; i++)
+        play(t, &group->vectors[i]);
 }
 
 int conform_main(const command *cmd, int argc, char **argv)
@@ -134,8 +146,9 @@ int conform_main(const command *cmd, int argc, char **argv)
             target.ours, target.type);
         return 2;
     }
-    for (size_t i = 0; i < conform_count && !t.lost; i++)
-        play(&t, &conform_vectors[i]);
+    play_all(&t, &conform_modern);
+    play_all(&t, &conform_malice);
+    play_all(&t, &conform_old);
     printf("%u pass, %u deviate\n", t.pass, t.deviates);
     return t.deviates == 0 ? 0 : 1;
 }

@@ -14,7 +14,23 @@ typedef struct conform_vector {
     bool (*applies)(const probe_target *target); /* NULL: to all */
 } conform_vector;
 
-extern const conform_vector conform_vectors[];
-extern const size_t conform_count;
+typedef struct conform_group {
+    const conform_vector *vectors;
+    size_t count;
+} conform_group;
+
+extern const conform_group conform_modern; /* 3.x */
+extern const conform_group conform_malice; /* 3.x, what no honest peer sends */
+extern const conform_group conform_old;    /* 2.0 and 1.0 */
+
+/* For the vectors: the verdict, with what to say when it is not the right one. */
+bool conform_judge(bool ok, const char **seen, const char *otherwise);
+/* After the handshake: octets that end the connection; octets behind which a PING is answered. */
+bool conform_ends_it(probe *p, const void *data, size_t len, const char **seen);
+bool conform_goes_on(probe *p, const void *data, size_t len, const char **seen);
+/* Greeting and a READY of these octets end the connection. */
+bool conform_refuses(probe *p, const void *data, size_t len, const char **seen);
+
+#define CONFORM_TEXT(s) s, sizeof(s) - 1
 
 #endif

@@ -1,11 +1,11 @@
-/* The wire vectors, one row each. Before: conform.c. After: probe.c. */
+/* The wire vectors of ZMTP 3, one row each. Before: conform.c. After: probe.c. */
 #include "modules/standalone/conform.h"
 
 #include <string.h>
 
-#define TEXT(s) s, sizeof(s) - 1
+#define TEXT CONFORM_TEXT
 
-static bool judge(bool ok, const char **seen, const char *otherwise)
+bool conform_judge(bool ok, const char **seen, const char *otherwise)
 {
     *seen = otherwise;
     return ok;
@@ -14,7 +14,7 @@ static bool judge(bool ok, const char **seen, const char *otherwise)
 /* Only then a PING: not every engine takes one in the same breath. */
 static bool becomes_ready(probe *p, const char **seen)
 {
-    return judge(probe_await(p, TEXT("\x05READY")) && probe_alive(p), seen, "does not become ready");
+    return conform_judge(probe_await(p, TEXT("\x05READY")) && probe_alive(p), seen, "does not become ready");
 }
 
 /* ---- greeting ---- */
@@ -22,7 +22,7 @@ static bool becomes_ready(probe *p, const char **seen)
 static bool signature_unasked(probe *p, const char **seen)
 {
     bool ok = probe_want(p, 10) && p->in[0] == 0xff && (p->in[9] & 1) == 1;
-    return judge(ok, seen, "waits for octets of the peer first");
+    return conform_judge(ok, seen, "waits for octets of the peer first");
 }
 
 static bool version_after_signature(probe *p, const char **seen)
@@ -30,7 +30,7 @@ static bool version_after_signature(probe *p, const char **seen)
     uint8_t out[64];
     probe_greeting(out, 3, 1);
     probe_send(p, out, 10);
-    return judge(probe_want(p, 11) && p->in[10] >= 3, seen, "does not send its version");
+    return conform_judge(probe_want(p, 11) && p->in[10] >= 3, seen, "does not send its version");
 }
 
 static bool octet_by_octet(probe *p, const char **seen)
@@ -44,7 +44,7 @@ static bool octet_by_octet(probe *p, const char **seen)
 
 static bool in_one_piece(probe *p, const char **seen)
 {
-    return judge(probe_handshake(p) && probe_alive(p), seen, "does not become ready");
+    return conform_judge(probe_handshake(p) && probe_alive(p), seen, "does not become ready");
 }
 
 static bool ready_for_version(probe *p, uint8_t major, uint8_t minor, const char **seen)
@@ -53,7 +53,7 @@ static bool ready_for_version(probe *p, uint8_t major, uint8_t minor, const char
     probe_greeting(out, major, minor);
     size_t n = 64 + probe_ready(out + 64, p->target->ours);
     probe_send(p, out, n);
-    return judge(probe_await(p, TEXT("\x05READY")), seen, "does not become ready");
+    return conform_judge(probe_await(p, TEXT("\x05READY")), seen, "does not become ready");
 }
 
 static bool version_3_0(probe *p, const char **seen)
@@ -88,7 +88,7 @@ static bool mechanism(probe *p, const char *name, size_t len, const char **seen)
     memcpy(out + 12, name, len);
     size_t n = 64 + probe_ready(out + 64, p->target->ours);
     probe_send(p, out, n);
-    return judge(probe_ends(p), seen, "goes on");
+    return conform_judge(probe_ends(p), seen, "goes on");
 }
 
 static bool unknown_mechanism(probe *p, const char **seen)
@@ -104,7 +104,7 @@ static bool all_of_the_mechanism(probe *p, const char **seen)
 static bool other_protocol(probe *p, const void *data, size_t len, const char **seen)
 {
     probe_send(p, data, len);
-    return judge(probe_ends(p), seen, "keeps the connection");
+    return conform_judge(probe_ends(p), seen, "keeps the connection");
 }
 
 static bool http(probe *p, const char **seen)
@@ -128,10 +128,10 @@ static void introduce(probe *p, const char *name, const void *data, size_t len)
     probe_send(p, out, 64 + probe_command(out + 64, name, data, len));
 }
 
-static bool refuses(probe *p, const void *data, size_t len, const char **seen)
+bool conform_refuses(probe *p, const void *data, size_t len, const char **seen)
 {
     introduce(p, "READY", data, len);
-    return judge(probe_ends(p), seen, "accepts it");
+    return conform_judge(probe_ends(p), seen, "accepts it");
 }
 
 static bool accepts(probe *p, const void *data, size_t len, const char **seen)
@@ -163,13 +163,13 @@ static bool own_properties(probe *p, const char **seen)
 static bool no_type(probe *p, const char **seen)
 {
     uint8_t data[64];
-    return refuses(p, data, probe_property(data, "X-Colour", TEXT("blue")), seen);
+    return conform_refuses(p, data, probe_property(data, "X-Colour", TEXT("blue")), seen);
 }
 
 static bool wrong_type(probe *p, const char **seen)
 {
     uint8_t data[64];
-    return refuses(p, data, probe_property(data, "Socket-Type", TEXT("NOSUCH")), seen);
+    return conform_refuses(p, data, probe_property(data, "Socket-Type", TEXT("NOSUCH")), seen);
 }
 
 static bool error_for_wrong_type(probe *p, const char **seen)
@@ -178,10 +178,10 @@ static bool error_for_wrong_type(probe *p, const char **seen)
     uint8_t data[64];
     introduce(p, "READY", data, probe_property(data, "Socket-Type", other, strlen(other)));
     bool closed = probe_ends(p);
-    return judge(closed && probe_has(p,
-                               "\x05"
-                               "ERROR",
-                               6),
+    return conform_judge(closed && probe_has(p,
+                                       "\x05"
+                                       "ERROR",
+                                       6),
         seen, closed ? "closes without a word" : "accepts it");
 }
 
@@ -191,7 +191,7 @@ static bool value_beyond_the_command(probe *p, const char **seen)
     size_t n = typed(p, data);
     n += probe_property(data + n, "X-Colour", TEXT("blue"));
     data[n - 5] = 200; /* the value's length */
-    return refuses(p, data, n, seen);
+    return conform_refuses(p, data, n, seen);
 }
 
 static void identity(probe *p, size_t len, uint8_t first, uint8_t *data, size_t *n)
@@ -222,7 +222,7 @@ static bool too_long_identity(probe *p, const char **seen)
     uint8_t data[1024];
     size_t n;
     identity(p, 300, 'i', data, &n);
-    return refuses(p, data, n, seen);
+    return conform_refuses(p, data, n, seen);
 }
 
 static bool nul_led_identity(probe *p, const char **seen)
@@ -230,7 +230,7 @@ static bool nul_led_identity(probe *p, const char **seen)
     uint8_t data[1024];
     size_t n;
     identity(p, 5, 0, data, &n);
-    return refuses(p, data, n, seen);
+    return conform_refuses(p, data, n, seen);
 }
 
 static bool message_before_ready(probe *p, const char **seen)
@@ -238,58 +238,58 @@ static bool message_before_ready(probe *p, const char **seen)
     uint8_t out[128];
     probe_greeting(out, 3, 1);
     probe_send(p, out, 64 + probe_frame(out + 64, 0, TEXT("too early")));
-    return judge(probe_ends(p), seen, "goes on");
+    return conform_judge(probe_ends(p), seen, "goes on");
 }
 
 static bool other_command_before_ready(probe *p, const char **seen)
 {
     introduce(p, "PING", TEXT("\0\0"));
-    return judge(probe_ends(p), seen, "goes on");
+    return conform_judge(probe_ends(p), seen, "goes on");
 }
 
 /* ---- frames ---- */
 
 /* After the handshake; octets that end the connection. */
-static bool ends_it(probe *p, const void *data, size_t len, const char **seen)
+bool conform_ends_it(probe *p, const void *data, size_t len, const char **seen)
 {
     if (!probe_handshake(p))
-        return judge(false, seen, "does not become ready");
+        return conform_judge(false, seen, "does not become ready");
     probe_send(p, data, len);
-    return judge(probe_ends(p), seen, "goes on");
+    return conform_judge(probe_ends(p), seen, "goes on");
 }
 
 /* Octets that change nothing: a PING behind them is answered. */
-static bool goes_on(probe *p, const void *data, size_t len, const char **seen)
+bool conform_goes_on(probe *p, const void *data, size_t len, const char **seen)
 {
     if (!probe_handshake(p))
-        return judge(false, seen, "does not become ready");
+        return conform_judge(false, seen, "does not become ready");
     probe_send(p, data, len);
-    return judge(probe_alive(p), seen, p->closed ? "closes" : "does not answer any more");
+    return conform_judge(probe_alive(p), seen, p->closed ? "closes" : "does not answer any more");
 }
 
 static bool reserved_bits(probe *p, const char **seen)
 {
-    return ends_it(p, TEXT("\x18\0"), seen);
+    return conform_ends_it(p, TEXT("\x18\0"), seen);
 }
 
 static bool command_with_more(probe *p, const char **seen)
 {
-    return ends_it(p, TEXT("\x05\x07\x04PING\0\0"), seen);
+    return conform_ends_it(p, TEXT("\x05\x07\x04PING\0\0"), seen);
 }
 
 static bool impossible_length(probe *p, const char **seen)
 {
-    return ends_it(p, TEXT("\x02\xff\xff\xff\xff\xff\xff\xff\xff"), seen);
+    return conform_ends_it(p, TEXT("\x02\xff\xff\xff\xff\xff\xff\xff\xff"), seen);
 }
 
 static bool long_form_of_a_short_frame(probe *p, const char **seen)
 {
-    return goes_on(p, TEXT("\x06\0\0\0\0\0\0\0\x07\x04PING\0\0"), seen);
+    return conform_goes_on(p, TEXT("\x06\0\0\0\0\0\0\0\x07\x04PING\0\0"), seen);
 }
 
 static bool empty_frames(probe *p, const char **seen)
 {
-    return goes_on(p, TEXT("\x01\0\x01\0\0\0"), seen);
+    return conform_goes_on(p, TEXT("\x01\0\x01\0\0\0"), seen);
 }
 
 /* ---- commands ---- */
@@ -297,13 +297,13 @@ static bool empty_frames(probe *p, const char **seen)
 static bool unknown_command(probe *p, const char **seen)
 {
     uint8_t out[64];
-    return goes_on(p, out, probe_command(out, "WHATEVER", TEXT("abc")), seen);
+    return conform_goes_on(p, out, probe_command(out, "WHATEVER", TEXT("abc")), seen);
 }
 
 static bool unasked_pong(probe *p, const char **seen)
 {
     uint8_t out[64];
-    return goes_on(p, out, probe_command(out, "PONG", TEXT("")), seen);
+    return conform_goes_on(p, out, probe_command(out, "PONG", TEXT("")), seen);
 }
 
 static bool ping_and_pong(probe *p, const char **seen)
@@ -311,36 +311,42 @@ static bool ping_and_pong(probe *p, const char **seen)
     static const char ping[] = "\0\0sixteen-octets!!";
     uint8_t out[64];
     if (!probe_handshake(p))
-        return judge(false, seen, "does not become ready");
+        return conform_judge(false, seen, "does not become ready");
     probe_send(p, out, probe_command(out, "PING", ping, sizeof ping - 1));
-    return judge(probe_await(p, TEXT("\x04PONGsixteen-octets!!")), seen,
+    return conform_judge(probe_await(p, TEXT("\x04PONGsixteen-octets!!")), seen,
         probe_has(p, TEXT("\x04PONG")) ? "answers without the context" : "does not answer");
 }
 
 static bool short_ping(probe *p, const char **seen)
 {
     uint8_t out[64];
-    return ends_it(p, out, probe_command(out, "PING", TEXT("")), seen);
+    return conform_ends_it(p, out, probe_command(out, "PING", TEXT("")), seen);
 }
 
 static bool nameless_command(probe *p, const char **seen)
 {
-    return ends_it(p, TEXT("\x04\x01\0"), seen);
+    return conform_ends_it(p, TEXT("\x04\x01\0"), seen);
 }
 
 static bool name_beyond_the_command(probe *p, const char **seen)
 {
-    return ends_it(p, TEXT("\x04\x03\x7fPI"), seen);
+    return conform_ends_it(p, TEXT("\x04\x03\x7fPI"), seen);
 }
 
 static bool error_ends_it(probe *p, const char **seen)
 {
     uint8_t out[64];
-    return ends_it(p, out,
+    return conform_ends_it(p, out,
         probe_command(out, "ERROR",
             TEXT("\x03"
                  "bye")),
         seen);
+}
+
+/* To who takes 1.0 other protocols look like the beginning of a frame. */
+static bool has_signature(const probe_target *target)
+{
+    return target->oldest > 1;
 }
 
 #define ROW(group, play, clause, what)                                                                       \
@@ -352,7 +358,7 @@ static bool error_ends_it(probe *p, const char **seen)
         group, what, clause, play, has_identity                                                              \
     }
 
-const conform_vector conform_vectors[] = {
+static const conform_vector vectors[] = {
     ROW("greeting", signature_unasked, "RFC 37 greeting", "sends its signature unasked"),
     ROW("greeting", version_after_signature, "RFC 37 version",
         "sends its version to a peer that sent ten octets"),
@@ -365,8 +371,8 @@ const conform_vector conform_vectors[] = {
     ROW("greeting", version_4_0, "RFC 37 version", "accepts a peer of a higher version"),
     ROW("greeting", unknown_mechanism, "RFC 37 mechanism", "closes for a mechanism it does not speak"),
     ROW("greeting", all_of_the_mechanism, "RFC 37 mechanism", "compares all twenty octets of the mechanism"),
-    ROW("greeting", http, "RFC 37 greeting", "closes for an HTTP client"),
-    ROW("greeting", tls, "RFC 37 greeting", "closes for a TLS client"),
+    {"greeting", "closes for an HTTP client", "RFC 37 greeting", http, has_signature},
+    {"greeting", "closes for a TLS client", "RFC 37 greeting", tls, has_signature},
     ROW("ready", names_ignore_case, "RFC 37 metadata", "reads property names in any case"),
     ROW("ready", own_properties, "RFC 37 metadata", "accepts X- properties"),
     ROW("ready", no_type, "RFC 37 Socket-Type", "refuses a peer without Socket-Type"),
@@ -393,4 +399,4 @@ const conform_vector conform_vectors[] = {
         "closes for a name that is longer than its command"),
     ROW("commands", error_ends_it, "RFC 37 ERROR", "closes after ERROR"),
 };
-const size_t conform_count = sizeof conform_vectors / sizeof conform_vectors[0];
+const conform_group conform_modern = {vectors, sizeof vectors / sizeof vectors[0]};

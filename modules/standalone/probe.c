@@ -139,6 +139,14 @@ bool probe_ends(probe *p)
     return p->closed;
 }
 
+bool probe_stays(probe *p)
+{
+    int64_t end = now_ms() + p->target->patience / 8 + 1;
+    while (read_some(p, end))
+        continue;
+    return !p->closed;
+}
+
 /* ---- ZMTP ---- */
 
 void probe_greeting(uint8_t out[64], uint8_t major, uint8_t minor)

@@ -12,6 +12,7 @@ typedef struct probe_target {
     const char *path;        /* or ipc */
     const char *type;        /* the endpoint's: "ROUTER" */
     const char *ours;        /* one that may talk to it: "DEALER" */
+    int oldest;              /* major version the endpoint takes: 1, 2 or 3 */
     int patience;            /* ms to wait for what should come */
 } probe_target;
 
@@ -35,6 +36,8 @@ void probe_trickle(probe *p, const void *data, size_t len);
 bool probe_want(probe *p, size_t len);
 /* Waits for the other side to close, reading on. */
 bool probe_ends(probe *p);
+/* Whether the other side keeps the connection for a moment (an eighth of the patience). */
+bool probe_stays(probe *p);
 /* Reads until the octets have come; false when they did not. */
 bool probe_await(probe *p, const void *what, size_t len);
 

@@ -135,6 +135,9 @@ test("a proxy passes, counts, captures and pauses", function()
   eq(answer[1], "re:b")
   proxy:stop()
   eq(front:recv(0), nil)
+  req:send("c", 0)
+  eq(front:recv(5)[1], "c")                                 -- passed on no more: it is for who receives by hand
+  eq(proxy:statistics().front.msgs, 2)
 end)
 
 test("a capture that is full slows nothing", function()
