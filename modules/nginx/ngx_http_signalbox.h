@@ -33,6 +33,7 @@ typedef struct {
     size_t message;    /* octets of a message from a WebSocket client */
     ngx_uint_t format; /* one of the enum below */
     ngx_flag_t binary; /* WebSocket frames */
+    ngx_flag_t parts;  /* bodies go and come in parts */
 } ngx_http_signalbox_loc_conf_t;
 
 enum { NGX_HTTP_SIGNALBOX_DATA, NGX_HTTP_SIGNALBOX_EVENT, NGX_HTTP_SIGNALBOX_JSON };
@@ -76,10 +77,22 @@ ngx_int_t ngx_http_signalbox_json_read(
 /* ngx_http_signalbox_reply.c: the answer of a service as an HTTP response. Returns what
  * ngx_http_finalize_request wants. */
 ngx_int_t ngx_http_signalbox_reply(ngx_http_request_t *r, const struct iovec *frames, size_t n);
+/* Its status and headers alone: how many frames they were, or NGX_ERROR with *why. */
+ngx_int_t ngx_http_signalbox_head(
+    ngx_http_request_t *r, const struct iovec *frames, size_t n, const char **why);
 
 /* ngx_http_signalbox_call.c: content handlers of signalbox_request and signalbox_publish. */
 ngx_int_t ngx_http_signalbox_request_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_signalbox_publish_handler(ngx_http_request_t *r);
+
+/* What every request has in common. create: of `size` octets, which begin with the ctx. forget: no reply
+ * comes any more. finish: ends the request. outcome: notes it; NGX_OK, or the status it means. */
+ngx_http_signalbox_ctx_t *ngx_http_signalbox_ctx_create(ngx_http_request_t *r, size_t size);
+void ngx_http_signalbox_forget(ngx_http_signalbox_ctx_t *ctx);
+void ngx_http_signalbox_finish(ngx_http_signalbox_ctx_t *ctx, ngx_int_t rc);
+ngx_int_t ngx_http_signalbox_request_outcome(ngx_http_signalbox_ctx_t *ctx, sb_call_status status);
+/* ngx_http_signalbox_parts.c: content handler of signalbox_request with parts=on. */
+ngx_int_t ngx_http_signalbox_parts_handler(ngx_http_request_t *r);
 
 /* ngx_http_signalbox_page.c: content handler of signalbox_status and signalbox_metrics. */
 ngx_int_t ngx_http_signalbox_page_handler(ngx_http_request_t *r);

@@ -25,7 +25,7 @@ static const ngx_http_signalbox_outcome_t ngx_http_signalbox_publish_outcomes[] 
 
 /* ---- The end ---- */
 
-static void ngx_http_signalbox_finish(ngx_http_signalbox_ctx_t *ctx, ngx_int_t rc)
+void ngx_http_signalbox_finish(ngx_http_signalbox_ctx_t *ctx, ngx_int_t rc)
 {
     ngx_http_request_t *r = ctx->request;
     ngx_connection_t *c = r->connection;
@@ -36,14 +36,19 @@ static void ngx_http_signalbox_finish(ngx_http_signalbox_ctx_t *ctx, ngx_int_t r
     ngx_http_run_posted_requests(c);
 }
 
+ngx_int_t ngx_http_signalbox_request_outcome(ngx_http_signalbox_ctx_t *ctx, sb_call_status status)
+{
+    const ngx_http_signalbox_outcome_t *outcome = &ngx_http_signalbox_request_outcomes[status];
+    ctx->outcome = outcome->outcome;
+    return outcome->status;
+}
+
 static void ngx_http_signalbox_on_request_reply(
     sb_call *self, sb_call_status status, const struct iovec *frames, size_t n)
 {
     ngx_http_signalbox_ctx_t *ctx = (ngx_http_signalbox_ctx_t *)self;
-    const ngx_http_signalbox_outcome_t *outcome = &ngx_http_signalbox_request_outcomes[status];
-    ctx->outcome = outcome->outcome;
-    ngx_http_signalbox_finish(
-        ctx, outcome->status != 0 ? outcome->status : ngx_http_signalbox_reply(ctx->request, frames, n));
+    ngx_int_t rc = ngx_http_signalbox_request_outcome(ctx, status);
+    ngx_http_signalbox_finish(ctx, rc != NGX_OK ? rc : ngx_http_signalbox_reply(ctx->request, frames, n));
 }
 
 static ngx_int_t ngx_http_signalbox_empty(ngx_http_request_t *r, ngx_int_t status)
@@ -66,7 +71,7 @@ static void ngx_http_signalbox_on_published(
     ngx_http_signalbox_finish(ctx, rc);
 }
 
-static void ngx_http_signalbox_forget(ngx_http_signalbox_ctx_t *ctx)
+void ngx_http_signalbox_forget(ngx_http_signalbox_ctx_t *ctx)
 {
     ngx_signalbox_worker_t *w = ngx_signalbox_gateway_worker();
     if (w != NULL)
@@ -93,9 +98,9 @@ static void ngx_http_signalbox_cleanup(void *data)
 
 /* ---- The beginning ---- */
 
-static ngx_http_signalbox_ctx_t *ngx_http_signalbox_ctx_create(ngx_http_request_t *r)
+ngx_http_signalbox_ctx_t *ngx_http_signalbox_ctx_create(ngx_http_request_t *r, size_t size)
 {
-    ngx_http_signalbox_ctx_t *ctx = ngx_pcalloc(r->pool, sizeof *ctx);
+    ngx_http_signalbox_ctx_t *ctx = ngx_pcalloc(r->pool, size);
     ngx_http_cleanup_t *cleanup = ngx_http_cleanup_add(r, 0);
     if (ctx == NULL || cleanup == NULL)
         return NULL;
@@ -153,7 +158,7 @@ static void ngx_http_signalbox_on_body(ngx_http_request_t *r)
 static ngx_int_t ngx_http_signalbox_begin(ngx_http_request_t *r,
     void (*on_reply)(sb_call *self, sb_call_status status, const struct iovec *frames, size_t n))
 {
-    ngx_http_signalbox_ctx_t *ctx = ngx_http_signalbox_ctx_create(r);
+    ngx_http_signalbox_ctx_t *ctx = ngx_http_signalbox_ctx_create(r, sizeof *ctx);
     ngx_int_t rc = ctx != NULL ? ngx_http_signalbox_client(r, &ctx->client) : NGX_HTTP_INTERNAL_SERVER_ERROR;
     if (rc != NGX_OK)
         return rc;
@@ -165,6 +170,9 @@ static ngx_int_t ngx_http_signalbox_begin(ngx_http_request_t *r,
 
 ngx_int_t ngx_http_signalbox_request_handler(ngx_http_request_t *r)
 {
+    ngx_http_signalbox_loc_conf_t *conf = ngx_http_get_module_loc_conf(r, ngx_http_signalbox_module);
+    if (conf->parts && r == r->main) /* a subrequest has no body of its own, and its reply is wanted whole */
+        return ngx_http_signalbox_parts_handler(r);
     return ngx_http_signalbox_begin(r, ngx_http_signalbox_on_request_reply);
 }
 

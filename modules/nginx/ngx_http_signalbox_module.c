@@ -155,6 +155,16 @@ static char *ngx_http_signalbox_set_frame(
     return NGX_CONF_ERROR;
 }
 
+static char *ngx_http_signalbox_set_parts(
+    ngx_conf_t *cf, ngx_http_signalbox_loc_conf_t *conf, ngx_str_t *value)
+{
+    conf->parts = ngx_strcmp(value->data, "on") == 0;
+    if (conf->parts || ngx_strcmp(value->data, "off") == 0)
+        return NGX_CONF_OK;
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "signalbox: parts=%V, use on or off", value);
+    return NGX_CONF_ERROR;
+}
+
 static char *ngx_http_signalbox_set_publish(
     ngx_conf_t *cf, ngx_http_signalbox_loc_conf_t *conf, ngx_str_t *value)
 {
@@ -174,6 +184,7 @@ static const ngx_http_signalbox_param_t ngx_http_signalbox_params[] = {
         ngx_http_signalbox_set_timeout},
     {ngx_string("frames="), NGX_HTTP_SIGNALBOX_CALLS, ngx_http_signalbox_set_frames},
     {ngx_string("headers="), NGX_HTTP_SIGNALBOX_CALLS, ngx_http_signalbox_set_headers},
+    {ngx_string("parts="), NGX_HTTP_SIGNALBOX_USE(SB_USE_REQUEST), ngx_http_signalbox_set_parts},
     {ngx_string("topic="), NGX_HTTP_SIGNALBOX_USE(SB_USE_PUBLISH) | NGX_HTTP_SIGNALBOX_STREAMS,
         ngx_http_signalbox_set_topic},
     {ngx_string("user="), NGX_HTTP_SIGNALBOX_CALLS | NGX_HTTP_SIGNALBOX_STREAMS, ngx_http_signalbox_set_user},

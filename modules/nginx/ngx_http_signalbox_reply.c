@@ -107,7 +107,7 @@ static ngx_chain_t *ngx_http_signalbox_body(ngx_http_request_t *r, const struct 
 }
 
 /* Status and headers; how many frames they were, NGX_ERROR with *why. */
-static ngx_int_t ngx_http_signalbox_head(
+ngx_int_t ngx_http_signalbox_head(
     ngx_http_request_t *r, const struct iovec *frames, size_t n, const char **why)
 {
     ngx_str_t copy;
