@@ -72,6 +72,14 @@ typedef struct sb_script_fault {
 void sb_script_each_fault(
     const sb_script *script, void (*fn)(void *arg, const sb_script_fault *fault), void *arg);
 
+/* The slowest handlers, at most eight, in no order; of the runs that were timed, which is one of some. */
+typedef struct sb_script_slow {
+    const char *what; /* "front on_message" */
+    uint64_t runs, mean_ns, max_ns;
+} sb_script_slow;
+void sb_script_each_slow(
+    const sb_script *script, void (*fn)(void *arg, const sb_script_slow *slow), void *arg);
+
 /* The script's own numbers (sb.metrics{counter = ...} or {gauge = ...}): names of letters, digits and _. */
 void sb_script_each_metric(const sb_script *script,
     void (*fn)(void *arg, const char *name, const char *help, bool counter, double value), void *arg);

@@ -34,6 +34,14 @@ typedef struct sb__fault {
     char what[64], where[96], reason[200];
 } sb__fault;
 
+/* A handler among those that took longest (slow.c). */
+#define SB__SLOW 8
+typedef struct sb__slow {
+    const void *socket, *handler; /* compared only */
+    char what[96];
+    uint64_t runs, ns, max_ns; /* of those that were timed; runs 0: free */
+} sb__slow;
+
 struct sb_script {
     sb_engine *engine;
     sb_loop *loop;
@@ -83,6 +91,7 @@ struct sb_script {
     uint64_t fault_second;
     uint32_t faults_in_second, faults_hidden;
     sb__fault faults[SB__FAULTS]; /* newest first */
+    sb__slow slow[SB__SLOW];
     sb_script_stats stats;
 };
 
@@ -91,6 +100,9 @@ static inline sb_script *sb__script_of(lua_State *L)
 {
     return *(sb_script **)lua_getextraspace(L);
 }
+
+/* slow.c: a run of a task was timed. */
+void sb__slow_note(sb_script *s, const sb__task *t, uint64_t ns);
 
 /* ---- values and errors (value.c) ---- */
 

@@ -269,8 +269,11 @@ static void measure_begin(sb__task *t)
 static void measure_end(sb__task *t)
 {
     t->script->stats.calls += t->handled;
-    if (t->timed_from != 0)
-        count_time(t->script, (sb__limits_clock() - t->timed_from) / t->handled, TIME_SAMPLE * t->handled);
+    if (t->timed_from == 0)
+        return;
+    uint64_t ns = (sb__limits_clock() - t->timed_from) / t->handled;
+    count_time(t->script, ns, TIME_SAMPLE * t->handled);
+    sb__slow_note(t->script, t, ns);
 }
 
 static int resume(sb__task *t, int *nres)

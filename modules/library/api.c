@@ -52,6 +52,7 @@ static const sb_api api = {
     .team_check = sb_team_check,
     .team_create = sb_team_create,
     .team_destroy = sb_team_destroy,
+    .board_set_ledger = sb_board_set_ledger,
 };
 
 const sb_api *sb_api_get(uint32_t version)

@@ -3,6 +3,7 @@
 
 #include "engine/socket.h"
 #include "modules/library/journal.h"
+#include "modules/library/ledger.h"
 #include "modules/library/status.h"
 
 #include <stdio.h>
@@ -17,7 +18,8 @@ typedef struct entry {
 struct sb_board {
     sb__journal journal;
     sb_engine *engine;
-    size_t n; /* scripts loaded */
+    size_t n;          /* scripts loaded */
+    sb_ledger *ledger; /* NULL: none */
     entry scripts[];
 };
 
@@ -111,8 +113,20 @@ const char *sb_board_script_name(sb_board *board, size_t i)
     return i < board->n ? board->scripts[i].name : NULL;
 }
 
+void sb_board_set_ledger(sb_board *board, sb_ledger *ledger)
+{
+    board->ledger = ledger;
+}
+
+sb_ledger *sb_board_ledger(const sb_board *board)
+{
+    return board->ledger;
+}
+
 void sb_board_status(sb_board *board, sb_text *out)
 {
+    if (board->ledger != NULL)
+        sb_ledger_take(board->ledger, board);
     sb__status_put(board, &board->journal, out);
 }
 

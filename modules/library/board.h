@@ -44,6 +44,12 @@ sb_script *sb_board_script(sb_board *board, size_t i); /* NULL: there are not so
 /* Its name, unique in the board: "routes.lua", "routes.lua#2" where two have the same; NULL as above. */
 const char *sb_board_script_name(sb_board *board, size_t i);
 
+/* A ledger that the counters of this board go into (ledger.h), so that pages tell the totals it keeps. The
+ * caller's; NULL: none (any more). */
+typedef struct sb_ledger sb_ledger;
+void sb_board_set_ledger(sb_board *board, sb_ledger *ledger);
+sb_ledger *sb_board_ledger(const sb_board *board);
+
 /* Appends one JSON object: sockets with endpoints, routes, peers, topics and counters, scripts with their
  * last errors, the last events. docs/status.md names its members. */
 void sb_board_status(sb_board *board, sb_text *out);

@@ -1,4 +1,5 @@
 /* Samples as Prometheus' text. Before: samples.c, hosts. */
+#include "modules/library/ledger.h"
 #include "modules/library/samples.h"
 
 #include <math.h>
@@ -68,14 +69,26 @@ void sb_exposition_add(sb_exposition *e, const sb_sample *sample)
     put_value(&e->text, sample->value);
 }
 
+typedef struct page {
+    sb_exposition exposition;
+    sb_ledger *ledger;
+} page;
+
+/* Where counters are kept in a zone their totals are told: those of all workers, that go on over reloads. */
 static void add(void *arg, const sb_sample *sample)
 {
-    sb_exposition_add(arg, sample);
+    page *p = arg;
+    sb_sample told = *sample;
+    if (p->ledger != NULL)
+        sb_ledger_total(p->ledger, sample, &told.value);
+    sb_exposition_add(&p->exposition, &told);
 }
 
 void sb_board_metrics(sb_board *board, sb_text *out)
 {
-    sb_exposition e = {.text = *out};
-    sb_board_each_sample(board, add, &e);
-    *out = e.text;
+    page p = {.exposition.text = *out, .ledger = sb_board_ledger(board)};
+    if (p.ledger != NULL)
+        sb_ledger_take(p.ledger, board);
+    sb_board_each_sample(board, add, &p);
+    *out = p.exposition.text;
 }

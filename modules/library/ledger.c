@@ -101,6 +101,19 @@ void sb_ledger_take(sb_ledger *ledger, sb_board *board)
     sb_board_each_sample(board, take_one, ledger);
 }
 
+bool sb_ledger_total(sb_ledger *ledger, const sb_sample *sample, double *total)
+{
+    char name[NAME_MAX_LEN];
+    sb__zone_value value;
+    size_t len = sample->kind != SB_SAMPLE_GAUGE ? name_of(sample, name, sizeof name) : 0;
+    const sb__zone_key key = {.name = SB_LEDGER, .key = name, .len = len};
+    if (len == 0 || sb__zone_get(&ledger->zone, &key, 0, NULL, 0, &value) != SB_OK ||
+        value.type != SB__ZONE_NUMBER)
+        return false;
+    *total = value.number;
+    return true;
+}
+
 static void tell_one(
     sb_ledger *ledger, const char *at, size_t len, void (*fn)(void *, const char *, double), void *arg)
 {

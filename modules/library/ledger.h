@@ -14,8 +14,6 @@ extern "C" {
 
 #define SB_LEDGER "signalbox.counters"
 
-typedef struct sb_ledger sb_ledger;
-
 /* Over the memory that the scripts' sb.shared uses (sb_script_config.zone). SB_EINVAL, SB_ENOMEM. */
 sb_err sb_ledger_create(void *zone, size_t size, sb_ledger **out);
 /* NULL is allowed. */
@@ -24,6 +22,8 @@ void sb_ledger_destroy(sb_ledger *ledger);
 /* Adds what the counters of this board grew by since the last time. What a full zone refuses is added later.
  */
 void sb_ledger_take(sb_ledger *ledger, sb_board *board);
+/* The total of one counter, as it is in the zone; false when it is not there. */
+bool sb_ledger_total(sb_ledger *ledger, const sb_sample *sample, double *total);
 /* Tells all totals, in no order. `name` is borrowed for the call. SB_ENOMEM: nothing was told. */
 sb_err sb_ledger_each(sb_ledger *ledger, void (*fn)(void *arg, const char *name, double value), void *arg);
 

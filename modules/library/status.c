@@ -3,6 +3,7 @@
 #include "modules/library/status.h"
 
 #include "engine/signalbox.h"
+#include "modules/library/ledger.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -239,6 +240,26 @@ static void put_fault(void *arg, const sb_script_fault *fault)
     end(w, '}');
 }
 
+static void put_slow(void *arg, const sb_script_slow *slow)
+{
+    writer *w = arg;
+    begin(w, NULL, '{');
+    text_member(w, "what", slow->what);
+    number_member(w, "runs", slow->runs);
+    seconds_member(w, "mean", slow->mean_ns);
+    seconds_member(w, "longest", slow->max_ns);
+    end(w, '}');
+}
+
+static void put_total(void *arg, const char *name, double value)
+{
+    writer *w = arg;
+    if (value == 0 || value - value != 0)
+        return;
+    sb_text_json(w->t, name, strlen(name));
+    sb_text_put(w->t, ":%.15g,", value);
+}
+
 static void put_metric(void *arg, const char *name, const char *help, bool counter, double value)
 {
     writer *w = arg;
@@ -266,6 +287,9 @@ static void put_script(writer *w, sb_board *board, size_t i)
     end(w, '}');
     begin(w, "faults", '[');
     sb_script_each_fault(script, put_fault, w);
+    end(w, ']');
+    begin(w, "slowest", '[');
+    sb_script_each_slow(script, put_slow, w);
     end(w, ']');
     begin(w, "metrics", '{');
     sb_script_each_metric(script, put_metric, w);
@@ -312,6 +336,10 @@ void sb__status_put(sb_board *board, const sb__journal *journal, sb_text *out)
     for (size_t i = 0; sb_board_script(board, i) != NULL; i++)
         put_script(&w, board, i);
     end(&w, ']');
+    begin(&w, "totals", '{');
+    if (sb_board_ledger(board) != NULL)
+        sb_ledger_each(sb_board_ledger(board), put_total, &w);
+    end(&w, '}');
     begin(&w, "events", '[');
     for (size_t i = 0; (e = sb__journal_get(journal, i)) != NULL; i++)
         put_event(&w, e);

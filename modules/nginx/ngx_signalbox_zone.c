@@ -47,6 +47,7 @@ ngx_int_t ngx_signalbox_zone_begin(ngx_signalbox_worker_t *w)
             w->api->strerror(err));
         return NGX_ERROR;
     }
+    w->api->board_set_ledger(w->board, w->ledger);
     ngx_signalbox_worker_init_event(w, &w->keeper, ngx_signalbox_zone_on_time);
     ngx_add_timer(&w->keeper, NGX_SIGNALBOX_KEEP_EVERY);
     return NGX_OK;
@@ -57,6 +58,8 @@ void ngx_signalbox_zone_end(ngx_signalbox_worker_t *w)
     if (w->keeper.timer_set)
         ngx_del_timer(&w->keeper);
     ngx_signalbox_zone_take(w);
+    if (w->board != NULL)
+        w->api->board_set_ledger(w->board, NULL);
     w->api->ledger_destroy(w->ledger);
     w->ledger = NULL;
 }

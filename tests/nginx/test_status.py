@@ -57,10 +57,10 @@ def get(port, path, method="GET"):
 
 
 class Status(harness.NginxTest):
-    def serve(self, backend="auto", workers=2):
+    def serve(self, backend="auto", workers=2, zone=""):
         ports = {name: harness.free_port() for name in ("front", "eu", "us", "feed")}
         self.http = harness.free_port()
-        block = "script a.lua %s; backend %s;" % (" ".join("%s=%d" % p for p in ports.items()), backend)
+        block = "script a.lua %s; backend %s; %s" % (" ".join("%s=%d" % p for p in ports.items()), backend, zone)
         server = self.nginx(block, scripts={"a.lua": SCRIPT}, workers=workers, http=HTTP % {"port": self.http})
         server.start()
         return server, ports
@@ -109,7 +109,27 @@ class Status(harness.NginxTest):
                     fault = now["scripts"][0]["faults"][0]
                     self.assertEqual((fault["where"], fault["count"]), ("a.lua:15", 2))
                     self.assertEqual(now["scripts"][0]["metrics"], {"orders_total": 3})
+                    slow = {h["what"]: h for h in now["scripts"][0]["slowest"]}
+                    self.assertTrue(slow, "no handler was timed")
+                    self.assertTrue(all(h["longest"] >= h["mean"] > 0 for h in slow.values()), slow)
+                    self.assertEqual(now["totals"], {})
                 server.quit()
+
+    def test_totals_of_the_zone_go_on_over_a_reload(self):
+        server, ports = self.serve(zone="zone z 1m;", workers=1)
+        self.talk(ports)
+        name = 'signalbox_messages_total{socket="eu",dir="in"}'
+        self.assertEqual(self.status()["totals"][name], 10)
+        before = server.owner()
+        server.reload()
+        harness.wait_for(lambda: self.status()["pid"] != before, "another worker")
+        harness.wait_for(lambda: self.status()["totals"].get(name, 0) >= 10, "the totals of before")
+        sockets = {s["name"]: s for s in self.status()["sockets"]}
+        self.assertLess(sockets["eu"]["messages"]["in"], 10)
+        self.assertIn(name + " 10\n", get(self.http, "/metrics")[2])
+        done = self.browse("--virtual-time-budget=4000", "--timeout=20000", "--dump-dom")
+        self.assertRegex(done.stdout, r'id="totals-box" aria-labelledby="h-totals">', done.stderr[-500:])
+        server.quit()
 
     def test_metrics_are_prometheus_text(self):
         server, ports = self.serve()
@@ -179,7 +199,7 @@ class Status(harness.NginxTest):
         self.wait_subscribed()
         done = self.browse("--virtual-time-budget=8000", "--timeout=20000", "--dump-dom")
         dom = done.stdout
-        for text in ('aria-label="front (ROUTER) routes to eu, us', "orders_total 3", "a.lua:15", "no such thing as bad", "order.eu.", "2 topics", "worker %d" % server.owner()):
+        for text in ('aria-label="front (ROUTER) routes to eu, us', "orders_total 3", "a.lua:15", "no such thing as bad", "order.eu.", "2 topics", "Slowest handlers", "messages/s", 'class="dot"', "worker %d" % server.owner()):
             self.assertTrue(text in dom, "%r is not on the page; %s" % (text, done.stderr[-1000:]))
         self.assertTrue('<div id="trouble" role="alert"></div>' in dom, "the page reports trouble")
         server.quit()
