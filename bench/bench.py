@@ -14,6 +14,7 @@ import sys
 import time
 
 import picture
+import profile_shares
 import report
 from harness import HERE, Bench
 from works import Rows, every
@@ -32,6 +33,7 @@ def options(names):
     parser.add_argument("--connect", help="of --only external: where another broker listens, IN,OUT")
     parser.add_argument("--command", help="of --only external: how another broker is started, with {in} and {out}")
     parser.add_argument("--docs", action="store_true", help="write the tables and the picture into docs/")
+    parser.add_argument("--profile", action="store_true", help="where the time goes, instead of how long it takes")
     parser.add_argument("--verbose", action="store_true")
     return parser.parse_args()
 
@@ -81,6 +83,9 @@ def main():
             sizes = [s for s in work.sizes if not args.size or s in args.size]
             if not sizes or not chosen(args, work):
                 continue
+            if args.profile:
+                profile_shares.show(bench, work, sizes, kinds(args, work))
+                continue
             rows = Rows(work)
             rows.measure(bench, sizes, kinds(args, work),
                          lambda line: print(line, file=sys.stderr) if args.verbose else None)
@@ -88,6 +93,8 @@ def main():
             measured.append((rows, sizes))
     finally:
         bench.finish()
+    if args.profile:
+        return
     about = machine(bench, time.monotonic() - began)
     print("\n" + about)
     if args.docs:

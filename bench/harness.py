@@ -161,6 +161,8 @@ class Bench:
         self.args = args
         self.build = os.path.abspath(args.build)
         self.window, self.warm = (200, 100) if args.quick else (600, 250)
+        if args.profile:
+            self.window = 2000
         self.repeats = args.repeats or (1 if args.quick else 5)
         self.quick = args.quick
         self.folder = tempfile.mkdtemp(prefix="sbb")

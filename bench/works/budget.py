@@ -13,8 +13,8 @@ import subprocess
 from harness import Failed, Proc, Result, Run, free_ports
 from works.broker import Broker
 
-BUDGET = {("send", 64): 305, ("receive", 64): 210, ("pass", 64): 440, ("route", 64): 580, ("choose", 64): 2130,
-          ("edit", 64): 4080}
+BUDGET = {("send", 64): 314, ("receive", 64): 196, ("pass", 64): 425, ("route", 64): 551, ("choose", 64): 2030,
+          ("edit", 64): 3922}
 COUNTS = 20000, 60000
 
 
