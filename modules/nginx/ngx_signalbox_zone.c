@@ -2,7 +2,22 @@
  * over workers and generations. After: ngx_signalbox_kept.c. */
 #include "ngx_signalbox_module.h"
 
+#include <sys/mman.h>
+
 #define NGX_SIGNALBOX_KEEP_EVERY 1000 /* ms: what a killed worker may not have put there yet */
+
+/* Made before there are workers: two that start together would both begin to. */
+static sb_err ngx_signalbox_zone_make(ngx_signalbox_conf_t *conf, ngx_log_t *log)
+{
+    void *memory = ngx_signalbox_kept_map(conf->zone, log);
+    sb_ledger *ledger = NULL;
+    if (memory == NULL)
+        return SB_ENOMEM;
+    sb_err err = conf->api->ledger_create(memory, conf->zone_size, &ledger);
+    conf->api->ledger_destroy(ledger);
+    munmap(memory, conf->zone_size);
+    return err;
+}
 
 ngx_int_t ngx_signalbox_zone_add(ngx_conf_t *cf, ngx_signalbox_conf_t *conf)
 {
@@ -12,7 +27,15 @@ ngx_int_t ngx_signalbox_zone_add(ngx_conf_t *cf, ngx_signalbox_conf_t *conf)
         return NGX_OK;
     name.len = ngx_sprintf(text, "zone.%V", &conf->zone_name) - text;
     conf->zone = ngx_signalbox_kept_get(cf, conf, &name, conf->zone_size);
-    return conf->zone != NULL ? NGX_OK : NGX_ERROR;
+    if (conf->zone == NULL)
+        return NGX_ERROR;
+    sb_err err = ngx_signalbox_zone_make(conf, cf->log);
+    if (err == SB_OK)
+        return NGX_OK;
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+        "signalbox: zone \"%V\" of %uz octets is too small, or of another version (give it another name): %s",
+        &conf->zone_name, conf->zone_size, conf->api->strerror(err));
+    return NGX_ERROR;
 }
 
 ngx_int_t ngx_signalbox_zone_map(ngx_signalbox_conf_t *conf, ngx_log_t *log)

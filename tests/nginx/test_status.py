@@ -115,6 +115,21 @@ class Status(harness.NginxTest):
                     self.assertEqual(now["totals"], {})
                 server.quit()
 
+    def test_totals_of_the_zone_go_on_over_a_reload(self):
+        server, ports = self.serve(zone="zone z 1m;", workers=1)
+        self.talk(ports)
+        name = 'signalbox_messages_total{socket="eu",dir="in"}'
+        self.assertEqual(self.status()["totals"][name], 10)
+        old, _ = server.reload()
+        server.wait_gone(old)
+        harness.wait_for(lambda: self.status()["totals"].get(name, 0) >= 10, "the totals of before")
+        sockets = {s["name"]: s for s in self.status()["sockets"]}
+        self.assertEqual(sockets["eu"]["messages"]["in"], 0)
+        self.assertIn(name + " 10\n", get(self.http, "/metrics")[2])
+        done = self.browse("--virtual-time-budget=4000", "--timeout=20000", "--dump-dom")
+        self.assertRegex(done.stdout, r'id="totals-box" aria-labelledby="h-totals">', done.stderr[-500:])
+        server.quit()
+
     def test_metrics_are_prometheus_text(self):
         server, ports = self.serve()
         self.talk(ports)

@@ -53,6 +53,16 @@ class Zone(harness.NginxTest):
             self.assertEqual(self.ask(self.port, b"starts"), b"%d" % (n + 2))
         server.quit()
 
+    def test_workers_that_start_together_find_one_zone(self):
+        self.port = harness.free_port()
+        for _ in range(4):
+            server = self.nginx("worker all; zone z 64m; script a.lua port=%d;" % self.port, {"a.lua": SCRIPT}, workers=4)
+            server.launch()
+            for _ in range(4):
+                server.wait_ready()
+            self.assertEqual(self.ask(self.port, b"starts"), b"4")
+            server.quit()
+
     def test_a_reload_that_fails_keeps_it(self):
         server = self.serve()
         server.expected.append("a.lua:1")

@@ -67,7 +67,7 @@ static sb_peer *first_peer(sb_socket *sock)
 
 static sb_err answer(asked *a, int i)
 {
-    char text[8];
+    char text[16];
     sb_msg msg;
     size_t len;
     const void *id = sb_peer_routing_id(first_peer(a->sock), &len);
