@@ -267,7 +267,7 @@ sb_err sb_socket_get_bytes(const sb_socket *sock, sb_opt opt, void *value, size_
     if (sb__security_is_key(opt))
         b = (sb__blob){(uint8_t *)key, sb__security_text(&b, key)};
     *len = b.len;
-    if (b.len > 0)
+    if (b.len > 0 && cap > 0)
         memcpy(value, b.data, b.len < cap ? b.len : cap);
     return SB_OK;
 }

@@ -109,7 +109,7 @@ static void test_an_addressed_peer_that_is_full_gets_what_the_policy_leaves(void
             if (addressing[k].type == SB_STREAM && policy >= SB_ON_FULL_DROP_NEW)
                 continue;
             asked_open(&a, k, policy);
-            a.there.n = 0;
+            ear_clear(&a.there);
             assert_int_equal(answer_four(&a), waits ? SB_EAGAIN : SB_OK);
             assert_int_equal(dropped(a.sock, SB_DROP_HWM), !waits && !old);
             assert_int_equal(dropped(a.sock, SB_DROP_EVICTED), old);
