@@ -13,6 +13,8 @@ INTEROP = os.path.join(HERE, "..", "interop")
 sys.path[:0] = [HERE, INTEROP]
 from runner import uring_works  # noqa: E402
 
+NET = f"10.77.{os.getpid() % 254 + 1}"  # runs may overlap
+
 
 class NotHere(Exception):
     """What the test needs is not allowed, or not there."""
@@ -30,14 +32,14 @@ def half_open_in(backend, name):
         script = os.path.join(folder, "half.lua")
         with open(script, "w") as f:
             f.write("local sb = require 'signalbox'\n"
-                    "local s = sb.router { bind = 'tcp://10.77.0.1:7777', heartbeat_ivl = 0.3, heartbeat_timeout = 0.3 }\n"
+                    f"local s = sb.router {{ bind = 'tcp://{NET}.1:7777', heartbeat_ivl = 0.3, heartbeat_timeout = 0.3 }}\n"
                     "s:on_peer(function(e) sb.log.notice('peer ' .. e) end)\n"
                     "s:on_message(function(m) return m end)\n")
         run("ip", "link", "add", name + "a", "type", "veth", "peer", "name", name + "b", "netns", name)
         try:
-            run("ip", "addr", "add", "10.77.0.1/24", "dev", name + "a")
+            run("ip", "addr", "add", f"{NET}.1/24", "dev", name + "a")
             run("ip", "link", "set", name + "a", "up")
-            run("ip", "netns", "exec", name, "ip", "addr", "add", "10.77.0.2/24", "dev", name + "b")
+            run("ip", "netns", "exec", name, "ip", "addr", "add", f"{NET}.2/24", "dev", name + "b")
             run("ip", "netns", "exec", name, "ip", "link", "set", name + "b", "up")
             check_half_open(backend, name, script)
         finally:
@@ -46,7 +48,7 @@ def half_open_in(backend, name):
 
 def check_half_open(backend, name, script):
     build = os.environ.get("SB_BUILD", "build")
-    client = "import time, zmq\ns = zmq.Context().socket(zmq.DEALER)\ns.connect('tcp://10.77.0.1:7777')\ntime.sleep(60)\n"
+    client = f"import time, zmq\ns = zmq.Context().socket(zmq.DEALER)\ns.connect('tcp://{NET}.1:7777')\ntime.sleep(60)\n"
     server = subprocess.Popen([os.path.join(build, "signalbox"), "run", "--backend", backend, script], stderr=subprocess.PIPE, text=True)
     peer = None
     try:
