@@ -94,6 +94,10 @@ ngx_int_t ngx_http_signalbox_request_outcome(ngx_http_signalbox_ctx_t *ctx, sb_c
 /* ngx_http_signalbox_parts.c: content handler of signalbox_request with parts=on. */
 ngx_int_t ngx_http_signalbox_parts_handler(ngx_http_request_t *r);
 
+/* ngx_http_signalbox_reply.c: after output of a response that goes on. Waits until the client takes what is
+ * buffered, at most send_timeout, as nginx's own writer does. */
+ngx_int_t ngx_http_signalbox_write_wait(ngx_http_request_t *r);
+
 /* ngx_http_signalbox_page.c: content handler of signalbox_status and signalbox_metrics. */
 ngx_int_t ngx_http_signalbox_page_handler(ngx_http_request_t *r);
 /* ngx_http_signalbox_subscribe.c: content handler of signalbox_subscribe. quit: the worker ends, clients are

@@ -153,26 +153,11 @@ static void ngx_http_signalbox_parts_readable(ngx_http_request_t *r)
 
 /* ---- To the client ---- */
 
-/* As nginx's own writer. */
-static ngx_int_t ngx_http_signalbox_parts_wait(ngx_http_request_t *r)
-{
-    ngx_http_core_loc_conf_t *core = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-    ngx_event_t *wev = r->connection->write;
-    if (!r->buffered && !r->connection->buffered) {
-        if (wev->timer_set)
-            ngx_del_timer(wev);
-        return NGX_OK;
-    }
-    if (!wev->timer_set && !wev->delayed)
-        ngx_add_timer(wev, core->send_timeout);
-    return ngx_handle_write_event(wev, core->send_lowat);
-}
-
 /* The client has taken the part: the next one. */
 static void ngx_http_signalbox_parts_go_on(ngx_http_signalbox_parts_t *p, ngx_int_t rc)
 {
     const struct iovec frames[] = {ngx_http_signalbox_next, {p->token, p->ntoken}};
-    if (rc == NGX_ERROR || ngx_http_signalbox_parts_wait(p->base.request) != NGX_OK) {
+    if (rc == NGX_ERROR || ngx_http_signalbox_write_wait(p->base.request) != NGX_OK) {
         ngx_http_signalbox_parts_fail(p, NGX_ERROR);
         return;
     }

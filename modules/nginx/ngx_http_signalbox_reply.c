@@ -148,3 +148,17 @@ ngx_int_t ngx_http_signalbox_reply(ngx_http_request_t *r, const struct iovec *fr
         return rc;
     return ngx_http_output_filter(r, out);
 }
+
+ngx_int_t ngx_http_signalbox_write_wait(ngx_http_request_t *r)
+{
+    ngx_http_core_loc_conf_t *core = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+    ngx_event_t *wev = r->connection->write;
+    if (!r->buffered && !r->connection->buffered) {
+        if (wev->timer_set)
+            ngx_del_timer(wev);
+        return NGX_OK;
+    }
+    if (!wev->timer_set && !wev->delayed)
+        ngx_add_timer(wev, core->send_timeout);
+    return ngx_handle_write_event(wev, core->send_lowat);
+}

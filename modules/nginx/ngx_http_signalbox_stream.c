@@ -146,28 +146,12 @@ static void ngx_http_signalbox_stream_load(ngx_http_signalbox_stream_t *s)
     s->busy = 1;
 }
 
-/* As nginx's own writer. */
-static ngx_int_t ngx_http_signalbox_stream_wait(ngx_http_request_t *r)
-{
-    ngx_http_core_loc_conf_t *core = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
-    ngx_event_t *wev = r->connection->write;
-    if (!r->buffered && !r->connection->buffered) {
-        if (wev->timer_set)
-            ngx_del_timer(wev);
-        return NGX_OK;
-    }
-    if (!wev->timer_set && !wev->delayed)
-        ngx_add_timer(wev, core->send_timeout);
-    return ngx_handle_write_event(wev, core->send_lowat);
-}
-
 void ngx_http_signalbox_stream_flush(ngx_http_signalbox_stream_t *s)
 {
     ngx_http_request_t *r = s->base.request;
     while (!s->dead && ngx_http_signalbox_stream_sent(s) && s->gathered.len != 0) {
         ngx_http_signalbox_stream_load(s);
-        if (ngx_http_output_filter(r, &s->chain) == NGX_ERROR ||
-            ngx_http_signalbox_stream_wait(r) != NGX_OK) {
+        if (ngx_http_output_filter(r, &s->chain) == NGX_ERROR || ngx_http_signalbox_write_wait(r) != NGX_OK) {
             ngx_http_signalbox_stream_finalize(s, NGX_ERROR);
             return;
         }
@@ -190,7 +174,7 @@ void ngx_http_signalbox_stream_writable(ngx_http_request_t *r)
     }
     if (!s->begun || s->over)
         return;
-    if (ngx_http_output_filter(r, NULL) == NGX_ERROR || ngx_http_signalbox_stream_wait(r) != NGX_OK) {
+    if (ngx_http_output_filter(r, NULL) == NGX_ERROR || ngx_http_signalbox_write_wait(r) != NGX_OK) {
         ngx_http_finalize_request(r, NGX_ERROR);
         return;
     }
