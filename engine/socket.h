@@ -57,18 +57,27 @@ sb_err sb_socket_set_text(sb_socket *sock, const char *setting, char *err, size_
  * gets one line. */
 sb_err sb_socket_bind(sb_socket *sock, const char *endpoint, char *err, size_t err_cap);
 sb_err sb_socket_connect(sb_socket *sock, const char *endpoint, char *err, size_t err_cap);
-/* Takes over a connected stream descriptor as if it had come in at a bind. On success `fd` is the engine's.
- * SB_ECLOSED when the socket takes no input any more, SB_EREFUSED at max_peers, SB_ENOMEM, SB_EINVAL when it
- * is no stream. */
+/* A connection that exists already. */
 typedef struct sb_arrival {
-    uint8_t inside; /* an sb_inside (engine/team.h): the other end is a mate's; never for a connection of
-                       others */
-    const char *endpoint; /* what stands for the bind: one text for all that come the same way */
-    const char *address;  /* of the peer, as scripts see it */
-    const char *user_id;  /* of the peer, when it is known already; NULL or "": it is not */
-    bool speaks;          /* for others: see sb_client */
+    /* With an address: what stands for the bind, one text for all that come the same way. Without: what the
+     * connection is, "tcp://HOST:PORT", "ipc://NAME", or "ws://HOST:PORT/PATH" for one on which the WebSocket
+     * handshake is still to come. */
+    const char *endpoint;
+    const char *address; /* of the peer, as scripts see it, who came as to a bind; NULL: it stands alone */
+    const char *user_id; /* of a peer with an address that is known already; NULL or "": it is not */
+    uint8_t inside;      /* an sb_inside (engine/team.h): the other end is a mate's; never for a connection of
+                            others */
+    bool called;         /* without an address: it was us who called the other end */
+    bool speaks;         /* with an address: for others, see sb_client */
 } sb_arrival;
-sb_err sb_socket_adopt(sb_socket *sock, const sb_arrival *arrival, int fd);
+/* Takes over a connection: a stream descriptor, or a stream of the host's own (sb_stream_impl: one it
+ * decrypted, one it took out of another protocol). It is the socket's from this call on, also when the call
+ * fails and closes it; it is not connected anew when it ends. SB_ECLOSED when the socket takes no input any
+ * more, SB_EREFUSED where a limit is reached, SB_ENOMEM, SB_EINVAL when it is no stream or the endpoint is no
+ * good. */
+sb_err sb_socket_adopt(sb_socket *sock, int fd, const sb_arrival *arrival, char *err, size_t err_cap);
+sb_err sb_socket_adopt_stream(
+    sb_socket *sock, sb_stream *st, const sb_arrival *arrival, char *err, size_t err_cap);
 
 /* Peers that speak for others, such as nginx for its HTTP clients: adopted so, or come to an inproc name that
  * begins with SB_INPROC_SPEAKERS. Every message of theirs begins with a frame that says who it is from
@@ -87,15 +96,6 @@ bool sb_peer_client(const sb_peer *peer, sb_client *out);
  * handshake. */
 sb_err sb_socket_connect_peer(
     sb_socket *sock, const char *endpoint, sb_peer **peer, char *err, size_t err_cap);
-/* Takes over a connection that exists already: a descriptor, or a stream of the host's own (sb_stream_impl:
- * one it decrypted, one it took out of another protocol). `endpoint` says what it is: "tcp://HOST:PORT",
- * "ipc://NAME", or "ws://HOST:PORT/PATH" for one on which the WebSocket handshake is still to come.
- * `accepted`: the other end called us. It is the socket's from this call on, also when the call fails and
- * closes it; it is not connected anew when it ends. SB_EINVAL, SB_EREFUSED (max_peers), SB_ENOMEM. */
-sb_err sb_socket_adopt_fd(
-    sb_socket *sock, int fd, const char *endpoint, bool accepted, char *err, size_t err_cap);
-sb_err sb_socket_adopt_stream(
-    sb_socket *sock, sb_stream *st, const char *endpoint, bool accepted, char *err, size_t err_cap);
 /* By the string given to bind/connect, or by the resolved one (last_endpoint). SB_ENOENT. */
 sb_err sb_socket_unbind(sb_socket *sock, const char *endpoint);
 sb_err sb_socket_disconnect(sb_socket *sock, const char *endpoint);

@@ -42,7 +42,7 @@ void sb_socket_wake(sb_socket *sock);
 
 /* This socket receives what comes over links: it goes on until the mates have ended. */
 void sb_socket_set_inside(sb_socket *sock, sb_inside inside);
-/* One of its connections (sb_socket_adopt_fd) to `endpoint` ends: the mate is told to send no more over it,
+/* One of its connections (sb_socket_adopt) to `endpoint` ends: the mate is told to send no more over it,
  * what it has queued for it is still taken. SB_ENOENT. */
 sb_err sb_socket_unlink(sb_socket *sock, const char *endpoint);
 /* Hands on what came over a link, from inside the handler: as sb_socket_forward, but only to peers from

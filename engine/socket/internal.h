@@ -312,9 +312,11 @@ void sb__event_conn(sb_socket *sock, sb_event_kind kind, const sb__binding *b, c
 
 /* listener.c, dialer.c, inproc.c: one way to reach peers each */
 sb_err sb__listener_create(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
-/* A stream that is connected already; the endpoint says what it is. On failure it is closed. */
-sb_err sb__listener_adopt(sb_socket *sock, const sb__endpoint *ep, const char *given, sb_stream *st,
-    bool accepted, char *err, size_t cap);
+/* A stream that is connected already: a binding of its own, whose endpoint says what it is; or one of those
+ * that came the same way. On failure it is closed. */
+sb_err sb__listener_adopt(
+    sb_socket *sock, const sb__endpoint *ep, sb_stream *st, const sb_arrival *arrival, char *err, size_t cap);
+sb_err sb__listener_join(sb_socket *sock, sb_stream *st, const sb_arrival *arrival, const char **why);
 void sb__stream_refuse(sb__hub *hub, sb_stream *st); /* closes one that nobody owns */
 sb_err sb__dialer_create(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap);
 bool sb__inproc_bound(sb_engine *engine, const char *name);

@@ -505,31 +505,29 @@ static listener *create_adopter(sb_socket *sock, const char *endpoint, sb_inside
     return l;
 }
 
-sb_err sb_socket_adopt(sb_socket *sock, const sb_arrival *arrival, int fd)
+sb_err sb__listener_join(sb_socket *sock, sb_stream *st, const sb_arrival *arrival, const char **why)
 {
-    sb_stream *st;
-    if (sock->closing || sock->draining)
-        return SB_ECLOSED;
-    if (arrival->inside == SB_OUTSIDE && sb__gate_check(sock, arrival->address) != NULL)
-        return SB_EREFUSED;
-    listener *l = find_adopter(sock, arrival->endpoint);
-    if (l == NULL && (l = create_adopter(sock, arrival->endpoint, arrival->inside)) == NULL)
-        return SB_ENOMEM;
-    char *address = strdup(arrival->address);
-    sb_err err = sb_loop_adopt_stream(sock->engine->loop, fd, &refused_events, &sock->engine->hub, &st);
-    if (err != SB_OK) {
-        free(address);
-        return err;
-    }
-    if (take(l, &st, true, address, arrival) != SB_OK)
-        refuse(l, st, "out of memory");
-    return SB_OK;
+    const char *refused = arrival->inside == SB_OUTSIDE ? sb__gate_check(sock, arrival->address) : NULL;
+    listener *l = refused == NULL ? find_adopter(sock, arrival->endpoint) : NULL;
+    sb_err err = refused != NULL ? SB_EREFUSED : SB_OK;
+    if (err == SB_OK && l == NULL && (l = create_adopter(sock, arrival->endpoint, arrival->inside)) == NULL)
+        err = SB_ENOMEM;
+    if (err == SB_OK)
+        err = take(l, &st, true, strdup(arrival->address), arrival);
+    if (err == SB_OK)
+        return SB_OK;
+    *why = refused != NULL ? refused : sb_strerror(err);
+    sb__stream_refuse(&sock->engine->hub, st);
+    sb__event_conn(sock, SB_EVENT_PEER_REFUSED, l != NULL ? &l->base : NULL, NULL, SB_EREFUSED, *why);
+    return err;
 }
 
-sb_err sb__listener_adopt(sb_socket *sock, const sb__endpoint *ep, const char *given, sb_stream *st,
-    bool accepted, char *err, size_t cap)
+sb_err sb__listener_adopt(
+    sb_socket *sock, const sb__endpoint *ep, sb_stream *st, const sb_arrival *arrival, char *err, size_t cap)
 {
     char why[256] = "";
+    const char *given = arrival->endpoint;
+    bool accepted = !arrival->called;
     listener *l = calloc(1, sizeof *l);
     if (l == NULL || !sb__binding_init(&l->base, &listener_impl, sock, ep, given, true)) {
         free(l);

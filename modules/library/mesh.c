@@ -148,7 +148,9 @@ static void accept_offer(sb_mesh *mesh, const offer *o, int fd)
         .user_id = o->user,
         .speaks = s != NULL && s->speaks,
     };
-    if (sock == NULL || sb_socket_adopt(sock, &arrival, fd) != SB_OK)
+    if (sock != NULL)
+        sb_socket_adopt(sock, fd, &arrival, NULL, 0);
+    else
         close(fd);
 }
 

@@ -178,7 +178,8 @@ static sb_err link_to(member *m, uint32_t mate)
     char endpoint[NAME_ROOM];
     endpoint_of(m, mate, endpoint);
     int fd = m->host->host->connect_fd(m->host->host, endpoint);
-    sb_err err = fd >= 0 ? sb_socket_adopt_fd(m->in, fd, endpoint, false, NULL, 0) : SB_EAGAIN;
+    const sb_arrival link = {.endpoint = endpoint, .called = true};
+    sb_err err = fd >= 0 ? sb_socket_adopt(m->in, fd, &link, NULL, 0) : SB_EAGAIN;
     m->links[mate] += err == SB_OK;
     return err;
 }
