@@ -5,11 +5,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    sim_dice dice = sim_dice_seeded(0);
+    sim_order order = {.dice = sim_dice_seeded(0), .steps = 2000};
     if (size == 0)
         return 0;
-    dice.p = data;
-    dice.end = data + size;
-    sim_run(0, dice, 2000, false, 0);
+    order.dice.p = data;
+    order.dice.end = data + size;
+    sim_run(&order);
     return 0;
 }

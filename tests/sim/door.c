@@ -43,7 +43,7 @@ static bool lock_curve(const sim_slot *s)
 bool sim_lock(const sim_slot *s)
 {
     const sim *w = s->world;
-    if (s->role == SIM_ANY || w->mechanism == SB_MECHANISM_NULL)
+    if (s->role == SIM_ANY || w->mechanism == SB_MECHANISM_NULL || w->broken == SIM_MECHANISM)
         return true;
     return w->mechanism == SB_MECHANISM_PLAIN ? lock_plain(s) : lock_curve(s);
 }
@@ -59,7 +59,7 @@ static void say(sb_engine *engine, uint64_t id, unsigned status)
 static unsigned judge(sim *w, const sb_auth_request *r)
 {
     if (strcmp(r->mechanism, "PLAIN") == 0 && strcmp(r->password, PASSWORD) != 0)
-        sim_fail(w, "a password that nobody has");
+        sim_fail(w, SIM_MECHANISM, "a password that nobody has");
     static const unsigned refusals[] = {300, 400, 500};
     return !w->quiet && sim_once_in(&w->dice, 20) ? refusals[sim_pick(&w->dice, 3)] : 200;
 }
@@ -102,5 +102,6 @@ void sim_check_door(sim *w, const sim_slot *s, const sb_peer *peer)
     if (s->role == SIM_ANY || peer->info == NULL || !came_by_wire(peer))
         return;
     if (strcmp(peer->info->mechanism, sb_mechanism_name(w->mechanism)) != 0)
-        sim_fail(w, "slot %u got a message from a peer that came in by %s", s->index, peer->info->mechanism);
+        sim_fail(w, SIM_MECHANISM, "slot %u got a message from a peer that came in by %s", s->index,
+            peer->info->mechanism);
 }

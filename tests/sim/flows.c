@@ -46,7 +46,7 @@ void sim_flow_take(sim *w, sim_slot *s, const sb_peer *peer, const sb_frame *pie
         if (wrong != NULL && w->refused)
             return;
         if (wrong != NULL)
-            sim_fail(w, "slot %u (STREAM) got %s", s->index, wrong);
+            sim_fail(w, SIM_TORN, "slot %u (STREAM) got %s", s->index, wrong);
         if (done)
             sim_check_taken(w, s, peer, &st);
     }

@@ -1,6 +1,6 @@
-/* Runs worlds: simulator [--trace] [--refuse N] FIRST [LAST] [STEPS]. One line at the end; what fails is
- * printed with its seed and, where an allocation was refused, the number of that, and runs again the same
- * way. */
+/* Runs worlds: simulator [--trace] [--refuse N | --torture] [--broken PROMISE] FIRST [LAST] [STEPS]. One line
+ * at the end; what fails is printed with the name of the promise, its seed and, where an allocation was
+ * refused, the number of that, and runs again the same way. */
 #include "tests/sim/memory.h"
 #include "tests/sim/sim.h"
 
@@ -27,21 +27,29 @@ static void on_crash(int number)
 }
 
 typedef struct order {
-    bool trace, torture;
-    uint64_t refuse, first, last;
-    uint32_t steps;
+    bool torture;
+    uint64_t first, last;
+    sim_order each;
 } order;
+
+static uint64_t run_one(const order *o, uint64_t seed, uint64_t refuse)
+{
+    sim_order one = o->each;
+    running = one.seed = seed;
+    refusing = one.refuse = refuse;
+    one.dice = sim_dice_seeded(seed);
+    return sim_run(&one);
+}
 
 static void run(const order *o, uint64_t seed)
 {
-    running = seed;
-    refusing = o->refuse;
-    uint64_t print = sim_run(seed, sim_dice_seeded(seed), o->steps, o->trace, o->refuse);
-    if (o->trace)
+    uint64_t print = run_one(o, seed, o->each.refuse);
+    if (o->each.trace)
         fprintf(stderr, "seed=%llu print=%016llx\n", (unsigned long long)seed, (unsigned long long)print);
     /* Now and then: the same seed is the same run. */
-    if (seed % 50 == 0 && sim_run(seed, sim_dice_seeded(seed), o->steps, o->trace, o->refuse) != print) {
-        fprintf(stderr, "sim: seed=%llu ran differently the second time\n", (unsigned long long)seed);
+    if (seed % 50 == 0 && run_one(o, seed, o->each.refuse) != print) {
+        fprintf(stderr, "sim: %s: seed=%llu ran differently the second time\n", sim_promise_name(SIM_REPLAY),
+            (unsigned long long)seed);
         exit(1);
     }
 }
@@ -51,11 +59,9 @@ static void run(const order *o, uint64_t seed)
 static void torture(const order *o, uint64_t seed)
 {
     uint64_t nth = 0, before;
-    running = seed;
     do {
         before = sim_memory_refused();
-        refusing = ++nth;
-        sim_run(seed, sim_dice_seeded(seed), o->steps, false, nth);
+        run_one(o, seed, ++nth);
     } while (sim_memory_refused() > before);
     printf("sim: seed=%llu survived %llu refusals\n", (unsigned long long)seed, (unsigned long long)nth - 1);
 }
@@ -65,15 +71,22 @@ static uint64_t number(char ***argv, uint64_t otherwise)
     return **argv != NULL ? strtoull(*(*argv)++, NULL, 10) : otherwise;
 }
 
+static bool breaks(const char *name, order *o)
+{
+    o->each.broken = name != NULL ? sim_promise_find(name) : SIM_HARNESS;
+    return o->each.broken != SIM_HARNESS;
+}
+
 /* False: this is not how it is called. */
 static bool read_order(char **argv, order *o)
 {
     for (argv++; *argv != NULL && argv[0][0] == '-'; argv++) {
-        bool refuse = strcmp(*argv, "--refuse") == 0 && argv[1] != NULL;
-        if (refuse)
-            o->refuse = strtoull(*++argv, NULL, 10);
+        if (strcmp(*argv, "--refuse") == 0 && argv[1] != NULL)
+            o->each.refuse = strtoull(*++argv, NULL, 10);
+        else if (strcmp(*argv, "--broken") == 0 && breaks(argv[1], o))
+            argv++;
         else if (strcmp(*argv, "--trace") == 0)
-            o->trace = true;
+            o->each.trace = true;
         else if (strcmp(*argv, "--torture") == 0)
             o->torture = true;
         else
@@ -83,7 +96,7 @@ static bool read_order(char **argv, order *o)
         return false;
     o->first = number(&argv, 0);
     o->last = number(&argv, o->first);
-    o->steps = (uint32_t)number(&argv, STEPS);
+    o->each.steps = (uint32_t)number(&argv, STEPS);
     return true;
 }
 
@@ -91,13 +104,14 @@ int main(int argc, char **argv)
 {
     order o = {0};
     if (argc < 1 || !read_order(argv, &o)) {
-        fprintf(stderr, "usage: simulator [--trace] [--refuse N | --torture] FIRST [LAST] [STEPS]\n");
+        fprintf(stderr,
+            "usage: simulator [--trace] [--refuse N | --torture] [--broken PROMISE] FIRST [LAST] [STEPS]\n");
         return 2;
     }
     signal(SIGABRT, on_crash);
     signal(SIGSEGV, on_crash);
     for (uint64_t seed = o.first; seed <= o.last; seed++)
         (o.torture ? torture : run)(&o, seed);
-    printf("sim: %llu schedules of %u steps\n", (unsigned long long)(o.last - o.first + 1), o.steps);
+    printf("sim: %llu schedules of %u steps\n", (unsigned long long)(o.last - o.first + 1), o.each.steps);
     return 0;
 }

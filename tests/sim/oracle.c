@@ -4,7 +4,6 @@
 #include "tests/sim/sim.h"
 
 #define TABLE (1u << 17)
-#define SLACK (2 * SIM_FRAME_MAX) /* one message may go beyond a limit in octets */
 
 /* ---- what was seen: a table that forgets with each run ---- */
 
@@ -31,7 +30,7 @@ static seen *lookup(sim *w, uint64_t key)
         if (at->key == key)
             return at;
     }
-    sim_fail(w, "the table of what was seen is full");
+    sim_fail(w, SIM_HARNESS, "the table of what was seen is full");
 }
 
 enum { SEEN_ONCE = 1, SEEN_ORDER, SEEN_ORIGIN };
@@ -61,8 +60,8 @@ static void check_once(sim *w, const sim_slot *s, uint64_t peer, const sim_stamp
     uint64_t from = copies_itself(w, st->origin) ? peer_key(SEEN_ONCE, s, peer) : SEEN_ONCE;
     seen *at = lookup(w, mix(mix(mix(from, st->origin), st->life), st->seq));
     if (at->value != UINT32_MAX)
-        sim_fail(
-            w, "message %u of slot %u came twice, the second time to slot %u", st->seq, st->origin, s->index);
+        sim_fail(w, SIM_TWICE, "message %u of slot %u came twice, the second time to slot %u", st->seq,
+            st->origin, s->index);
     at->value = 1;
 }
 
@@ -86,8 +85,8 @@ static void check_order(sim *w, const sim_slot *s, uint64_t peer, const sim_stam
     seen *at = lookup(w, mix(mix(peer_key(SEEN_ORDER, s, peer), st->origin), st->life));
     bool late = at->value != UINT32_MAX && st->seq <= at->value;
     if (late && !may_overtake(w, s, st->origin) && !(s->fed && w->parted))
-        sim_fail(w, "slot %u got message %u of slot %u after message %u", s->index, st->seq, st->origin,
-            at->value);
+        sim_fail(w, SIM_ORDER, "slot %u got message %u of slot %u after message %u", s->index, st->seq,
+            st->origin, at->value);
     if (!late)
         at->value = st->seq;
 }
@@ -103,15 +102,15 @@ static bool linked(const sim *w, uint8_t a, uint8_t b)
 static void check_origin(sim *w, const sim_slot *s, uint64_t peer, const sim_stamp *st)
 {
     if (st->to != SIM_ANYBODY && st->to != s->index)
-        sim_fail(w, "slot %u got a message for slot %u", s->index, st->to);
+        sim_fail(w, SIM_ORIGIN, "slot %u got a message for slot %u", s->index, st->to);
     if (s->fed || st->origin == SIM_RAW)
         return;
     if (!linked(w, s->index, st->origin))
-        sim_fail(w, "slot %u got a message of slot %u, which is no peer", s->index, st->origin);
+        sim_fail(w, SIM_ORIGIN, "slot %u got a message of slot %u, which is no peer", s->index, st->origin);
     seen *at = lookup(w, peer_key(SEEN_ORIGIN, s, peer));
     if (at->value != UINT32_MAX && at->value != st->origin)
-        sim_fail(
-            w, "slot %u got octets of slot %u over a connection of slot %u", s->index, st->origin, at->value);
+        sim_fail(w, SIM_ORIGIN, "slot %u got octets of slot %u over a connection of slot %u", s->index,
+            st->origin, at->value);
     at->value = st->origin;
 }
 
@@ -146,17 +145,36 @@ uint64_t sim_copies(const sim_slot *s, const void *topic, size_t len)
 
 /* ---- all is quiet ---- */
 
-static void check_queue(sim *w, const sim_slot *s, const sb__queue *q, const char *which)
+/* Octets of the largest message that this slot's queues may hold: what the others sent, and what a relay puts
+ * before it. A STREAM takes what one read brought. */
+static uint64_t largest(const sim *w, const sim_slot *s)
 {
-    uint64_t told = s->type == SB_STREAM ? s->told : 0;                 /* which no limit keeps out */
-    uint64_t limit = q->conflate && q->hwm_msgs == 1 ? 2 : q->hwm_msgs; /* one that is written, the newest */
-    bool over = which[0] == 'i'; /* one that was here when the limit was found to be reached */
-    if (limit != 0 && q->msgs > limit + told + over)
-        sim_fail(w, "slot %u: %u messages in an %s queue, limit %u", s->index, q->msgs, which, q->hwm_msgs);
-    if (q->hwm_bytes != 0 && q->bytes > q->hwm_bytes + SLACK)
-        sim_fail(w, "slot %u: %llu octets in an %s queue", s->index, (unsigned long long)q->bytes, which);
+    return s->type == SB_STREAM ? SIM_FRAME_MAX : w->largest + 100;
+}
+
+static void check_messages(sim *w, const sim_slot *s, const sb__queue *q, bool in)
+{
+    uint64_t planned = (uint64_t)(in ? s->hwm_in : s->hwm_out);
+    uint64_t told = s->type == SB_STREAM ? s->told : 0; /* which no limit keeps out */
+    if (q->conflate && q->hwm_msgs == 1)
+        planned = 2; /* one that is written, the newest */
+    /* in: one that was here when the limit was found to be reached */
+    if (planned != 0 && q->msgs > planned + told + in)
+        sim_fail(w, SIM_LIMIT, "slot %u: %u messages in an %s queue, limit %llu", s->index, q->msgs,
+            in ? "in" : "out", (unsigned long long)planned);
+}
+
+static void check_queue(sim *w, const sim_slot *s, const sb__queue *q, bool in)
+{
+    uint64_t planned = (uint64_t)s->hwm_bytes;
+    check_messages(w, s, q, in);
+    /* One message may go beyond it, and one was here already. */
+    if (planned != 0 && q->bytes > planned + (1 + in) * largest(w, s))
+        sim_fail(w, SIM_LIMIT, "slot %u: %llu octets in an %s queue, limit %llu", s->index,
+            (unsigned long long)q->bytes, in ? "in" : "out", (unsigned long long)planned);
     if ((q->msgs == 0) != (q->bytes == 0))
-        sim_fail(w, "slot %u: %u messages of %llu octets", s->index, q->msgs, (unsigned long long)q->bytes);
+        sim_fail(w, SIM_LAW, "slot %u: %u messages of %llu octets", s->index, q->msgs,
+            (unsigned long long)q->bytes);
 }
 
 static uint64_t staged(const sb__stage *stage)
@@ -164,26 +182,42 @@ static uint64_t staged(const sb__stage *stage)
     return stage != NULL ? stage->bytes : 0;
 }
 
+/* What a direction of a peer holds, and how much of it a budget that others filled does not keep out: its
+ * first message, and one that was here already. */
+typedef struct share {
+    uint64_t octets, exempt;
+} share;
+
+static void add_share(share *all, const sb__queue *q, const sb__stage *stage, uint64_t most)
+{
+    uint64_t octets = q->bytes + staged(stage);
+    all->octets += octets;
+    all->exempt += octets < 2 * most ? octets : 2 * most;
+}
+
 /* What the engines of a world queue, exactly; the budget says the same. */
 static void check_budget(sim *w, const sim_engine *e)
 {
-    uint64_t octets = 0, queues = 0;
+    share all = {0};
+    uint64_t most = w->largest + 100;
     SB_LIST_EACH(n, &e->engine->sockets)
     {
         const sb_socket *sock = SB_LIST_ENTRY(n, sb_socket, node);
+        uint64_t of_socket = sock->type == SB_STREAM ? SIM_FRAME_MAX : w->largest + 100;
+        most = most > of_socket ? most : of_socket;
         SB_LIST_EACH(m, &sock->peers)
         {
             const sb_peer *peer = SB_LIST_ENTRY(m, sb_peer, peers);
-            octets += peer->in.bytes + peer->out.bytes + staged(peer->in_stage) + staged(peer->out_stage);
-            queues += 2;
+            add_share(&all, &peer->in, peer->in_stage, of_socket);
+            add_share(&all, &peer->out, peer->out_stage, of_socket);
         }
     }
-    if (octets != e->engine->budget.used)
-        sim_fail(w, "%llu octets are queued, the budget says %llu", (unsigned long long)octets,
-            (unsigned long long)e->engine->budget.used);
-    if (e->engine->budget.max != 0 && octets > e->engine->budget.max + queues * SLACK)
-        sim_fail(w, "%llu octets are queued over a budget of %llu", (unsigned long long)octets,
-            (unsigned long long)e->engine->budget.max);
+    if (all.octets != e->engine->budget.used)
+        sim_fail(w, SIM_BUDGET, "%llu octets are queued, the budget says %llu",
+            (unsigned long long)all.octets, (unsigned long long)e->engine->budget.used);
+    if (w->budget != 0 && all.octets > w->budget + most + all.exempt)
+        sim_fail(w, SIM_BUDGET, "%llu octets are queued over a budget of %llu, of which %llu had to be",
+            (unsigned long long)all.octets, (unsigned long long)w->budget, (unsigned long long)all.exempt);
 }
 
 typedef struct sums {
@@ -208,7 +242,7 @@ static void compare(sim *w, const sim_slot *s, uint64_t came, uint64_t went, con
     bool slack = w->refused && s->type == SB_XPUB && went > came;
     slack |= s->type == SB_STREAM && went > came && went - came <= s->told;
     if (came != went && !slack)
-        sim_fail(w,
+        sim_fail(w, SIM_LAW,
             "slot %u (%s): %llu came (%llu sent, %llu in) but %llu went (%llu taken, %llu out, %llu queued, "
             "%llu dropped)",
             s->index, sb_type_name(s->type), (unsigned long long)came, (unsigned long long)s->accepted,
@@ -245,11 +279,11 @@ static void check_lost(sim *w, const sim_slot *s)
     sb_stats st;
     sb_socket_stats(s->sock, &st);
     if (waits(s) && st.dropped[SB_DROP_HWM] > 0)
-        sim_fail(w, "slot %u (%s): %llu messages are dropped where it should not read on", s->index,
+        sim_fail(w, SIM_LOST, "slot %u (%s): %llu messages are dropped where it should not read on", s->index,
             sb_type_name(s->type), (unsigned long long)st.dropped[SB_DROP_HWM]);
     bool gives_up = s->type == SB_REQ && s->relaxed; /* what it asked before */
     if (st.dropped[SB_DROP_LOST] > 0 && !w->parted && !w->refused && !gives_up)
-        sim_fail(w, "slot %u (%s): %llu messages are lost, and no connection is", s->index,
+        sim_fail(w, SIM_LOST, "slot %u (%s): %llu messages are lost, and no connection is", s->index,
             sb_type_name(s->type), (unsigned long long)st.dropped[SB_DROP_LOST]);
 }
 
@@ -259,8 +293,8 @@ static void check_slot(sim *w, const sim_slot *s)
     SB_LIST_EACH(n, &s->sock->peers)
     {
         const sb_peer *peer = SB_LIST_ENTRY(n, sb_peer, peers);
-        check_queue(w, s, &peer->in, "in");
-        check_queue(w, s, &peer->out, "out");
+        check_queue(w, s, &peer->in, true);
+        check_queue(w, s, &peer->out, false);
     }
     check_law(w, s);
 }
@@ -276,7 +310,7 @@ void sim_check(sim *w)
         check_budget(w, &w->engines[i]);
         const char *complaint = sb_fake_complaint(w->engines[i].loop);
         if (complaint != NULL)
-            sim_fail(w, "engine %u: %s", i, complaint);
+            sim_fail(w, SIM_CONTRACT, "engine %u: %s", i, complaint);
     }
 }
 
@@ -296,7 +330,7 @@ static void check_connected(sim *w, const sim_slot *s)
     sb_stats st;
     sb_socket_stats(s->sock, &st);
     if (st.peers != want)
-        sim_fail(w, "slot %u (%s) has %llu peers after the calm, expected %u", s->index,
+        sim_fail(w, SIM_STUCK, "slot %u (%s) has %llu peers after the calm, expected %u", s->index,
             sb_type_name(s->type), (unsigned long long)st.peers, want);
 }
 
@@ -306,13 +340,13 @@ static void check_flushed(sim *w, const sim_slot *s)
     {
         const sb_peer *peer = SB_LIST_ENTRY(n, sb_peer, peers);
         if (peer->held != NULL)
-            sim_fail(w, "slot %u still holds a message", s->index);
+            sim_fail(w, SIM_STUCK, "slot %u still holds a message", s->index);
         if (peer->out.msgs > 0)
-            sim_fail(w, "slot %u (%s): %u messages were never sent (peer %s)", s->index,
+            sim_fail(w, SIM_STUCK, "slot %u (%s): %u messages were never sent (peer %s)", s->index,
                 sb_type_name(s->type), peer->out.msgs, peer->ready ? "ready" : "not ready");
         if (peer->in.msgs > 0)
-            sim_fail(w, "slot %u (%s): %u messages were never taken", s->index, sb_type_name(s->type),
-                peer->in.msgs);
+            sim_fail(w, SIM_STUCK, "slot %u (%s): %u messages were never taken", s->index,
+                sb_type_name(s->type), peer->in.msgs);
     }
 }
 
@@ -328,7 +362,8 @@ static void check_arrived(sim *w)
         out += t.out;
     }
     if (!w->parted && !w->raws && !w->refused && in != out)
-        sim_fail(w, "%llu messages went out, %llu came in", (unsigned long long)out, (unsigned long long)in);
+        sim_fail(w, SIM_LOST, "%llu messages went out, %llu came in", (unsigned long long)out,
+            (unsigned long long)in);
 }
 
 void sim_check_rest(sim *w)
@@ -337,7 +372,7 @@ void sim_check_rest(sim *w)
     for (uint32_t i = 0; i < w->nslots; i++) {
         const sim_slot *s = &w->slots[i];
         if (s->sock == NULL)
-            sim_fail(w, "slot %u has no socket after the calm", i);
+            sim_fail(w, SIM_STUCK, "slot %u has no socket after the calm", i);
         check_connected(w, s);
         check_flushed(w, s);
     }

@@ -11,15 +11,26 @@
 
 static sim world; /* large */
 
-void sim_fail(sim *w, const char *fmt, ...)
+/* Everything else that the same run needs. */
+static void say_again(const sim *w)
+{
+    fprintf(stderr, "\nsim: see it again with: build/tests/simulator --trace");
+    if (w->refuse != 0)
+        fprintf(stderr, " --refuse %llu", (unsigned long long)w->refuse);
+    if (w->broken != SIM_HARNESS)
+        fprintf(stderr, " --broken %s", sim_promise_name(w->broken));
+    fprintf(stderr, " %llu %llu %u\n", (unsigned long long)w->seed, (unsigned long long)w->seed, w->steps);
+}
+
+void sim_fail(sim *w, sim_promise promise, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    fprintf(stderr, "sim: seed=%llu step=%u: ", (unsigned long long)w->seed, w->step);
+    fprintf(stderr, "sim: %s: seed=%llu step=%u: ", sim_promise_name(promise), (unsigned long long)w->seed,
+        w->step);
     vfprintf(stderr, fmt, args);
     va_end(args);
-    fprintf(stderr, "\nsim: see it again with: build/tests/simulator --trace --refuse %llu %llu %llu %u\n",
-        (unsigned long long)w->refuse, (unsigned long long)w->seed, (unsigned long long)w->seed, w->steps);
+    say_again(w);
     abort();
 }
 
@@ -29,6 +40,7 @@ void sim_note(sim *w, const char *what, uint64_t a, uint64_t b)
         w->print = (w->print ^ (uint8_t)*p) * 0x100000001b3ull;
     w->print = (w->print ^ a) * 0x100000001b3ull;
     w->print = (w->print ^ b) * 0x100000001b3ull;
+    w->print += sim_breaks(w, SIM_REPLAY, 2) ? w->serial : 0;
     if (w->trace)
         fprintf(stderr, "%5u %-28s %llu %llu\n", w->step, what, (unsigned long long)a, (unsigned long long)b);
 }
@@ -57,7 +69,7 @@ static void serve(sim *w)
         sim_slot *s = &w->slots[i];
         if (!sim_alive(w, s))
             continue;
-        if (s->stopped) {
+        if (s->stopped && w->broken != SIM_STUCK) {
             s->stopped = false;
             sb_socket_resume(s->sock);
         }
@@ -81,26 +93,33 @@ static void rest(sim *w)
     }
 }
 
-uint64_t sim_run(uint64_t seed, sim_dice dice, uint32_t steps, bool trace, uint64_t refuse)
+static void begin(sim *w, const sim_order *o)
 {
     static uint32_t serial;
-    sim *w = &world;
     memset(w, 0, sizeof *w);
-    w->seed = seed;
-    w->dice = dice;
-    w->trace = trace;
-    w->steps = steps;
-    w->refuse = refuse;
+    w->seed = o->seed;
+    w->dice = o->dice;
+    w->trace = o->trace;
+    w->steps = o->steps;
+    w->refuse = o->refuse;
+    w->broken = o->broken;
+    w->mischief = sim_dice_seeded(o->seed);
     w->serial = ++serial;
     w->print = 0xcbf29ce484222325ull;
+}
+
+uint64_t sim_run(const sim_order *order)
+{
+    sim *w = &world;
+    begin(w, order);
     sim_world_create(w);
-    if (trace)
+    if (w->trace)
         show(w);
-    if (refuse > 0) {
-        sim_memory_refuse(refuse, 1);
+    if (w->refuse > 0) {
+        sim_memory_refuse(w->refuse, 1);
         w->torture = w->refused = w->parted = true;
     }
-    for (w->step = 1; w->step <= steps && !sim_dice_spent(&w->dice); w->step++)
+    for (w->step = 1; w->step <= w->steps && !sim_dice_spent(&w->dice); w->step++)
         sim_act(w);
     w->quiet = true;
     rest(w);

@@ -9,6 +9,7 @@
  *   flows.c    the same for connections of mere octets
  *   oracle.c   what must hold
  *   acts.c     the table of what may happen
+ *   promises.c the names of what must hold, and worlds that break it on purpose
  *   run.c      a run from its first choice to its last check */
 #ifndef SB_SIM_H
 #define SB_SIM_H
@@ -26,6 +27,26 @@
 #define SIM_RAW     0xfe /* the origin of what a raw connection sends */
 
 typedef struct sim sim;
+
+/* What is said to be broken when something is. */
+typedef enum sim_promise {
+    SIM_HARNESS,   /* none of the engine's: the simulator itself cannot go on */
+    SIM_TORN,      /* a message arrives as it was sent, octet by octet */
+    SIM_TWICE,     /* ... and once */
+    SIM_ORDER,     /* ... and behind those sent before it */
+    SIM_ORIGIN,    /* ... and only at who it was for, over its sender's connection */
+    SIM_MECHANISM, /* nobody comes in another way than its socket asks for */
+    SIM_LAW,       /* accepted plus received is taken, sent, queued or dropped for a reason */
+    SIM_LOST,      /* nothing is lost where the type promises it */
+    SIM_LIMIT,     /* no queue goes beyond its limits */
+    SIM_BUDGET,    /* nor all of an engine together beyond theirs */
+    SIM_STUCK,     /* in the end everybody is connected, and every queue empty */
+    SIM_QUIET,     /* with nothing to do nothing is done */
+    SIM_CONTRACT,  /* callbacks and the loop are used as their headers say */
+    SIM_LEAK,      /* what was allocated is given back */
+    SIM_REPLAY,    /* the same seed is the same run */
+    SIM_PROMISES
+} sim_promise;
 
 typedef enum sim_relay {
     SIM_RELAY_NONE,
@@ -90,6 +111,23 @@ typedef struct sim_weather {
     uint32_t blocked; /* bits of engines whose octets to the others do not arrive */
 } sim_weather;
 
+/* A message that a broken world shows after the next one. */
+typedef struct sim_late {
+    sim_slot *slot; /* NULL: none */
+    uint64_t peer;
+    sim_stamp stamp;
+} sim_late;
+
+/* What a run shall be. */
+typedef struct sim_order {
+    uint64_t seed; /* for the messages when choices come from octets */
+    sim_dice dice;
+    uint32_t steps;
+    uint64_t refuse; /* the allocation of this number is refused; 0: none */
+    bool trace;
+    sim_promise broken; /* on purpose; SIM_HARNESS: none */
+} sim_order;
+
 struct sim {
     uint64_t seed, print; /* print: a sum over everything that happened */
     uint32_t step, steps;
@@ -97,6 +135,12 @@ struct sim {
     bool trace;
     uint32_t serial; /* of the run; what older runs left in the tables is stale */
     sim_dice dice;
+    sim_promise broken; /* on purpose; SIM_HARNESS: none */
+    sim_dice mischief;  /* whose choices are no part of the world's */
+    sim_late late;
+    void *kept;     /* memory that a broken world does not give back */
+    bool small;     /* only messages of few octets are sent */
+    size_t largest; /* octets of the largest message, packed */
     sim_engine engines[SIM_ENGINES];
     sim_slot slots[SIM_SLOTS];
     sim_link links[SIM_LINKS];
@@ -115,8 +159,9 @@ struct sim {
     int64_t baseline; /* blocks held before */
 };
 
-/* Says what broke, and how to see it again; does not return. */
-__attribute__((format(printf, 2, 3), noreturn)) void sim_fail(sim *w, const char *fmt, ...);
+/* Says which promise broke, and how to see it again; does not return. */
+__attribute__((format(printf, 3, 4), noreturn)) void sim_fail(
+    sim *w, sim_promise promise, const char *fmt, ...);
 /* Remembers that something happened, with two numbers. */
 void sim_note(sim *w, const char *what, uint64_t a, uint64_t b);
 
@@ -168,11 +213,24 @@ uint8_t sim_origin_of(
 uint64_t sim_copies(
     const sim_slot *slot, const void *topic, size_t len); /* peers that a publication reaches */
 
+/* promises.c */
+const char *sim_promise_name(sim_promise promise);
+sim_promise sim_promise_find(const char *name); /* SIM_HARNESS: there is none that can be broken */
+/* Once in n, in a world that breaks it. */
+bool sim_breaks(sim *w, sim_promise promise, uint32_t n);
+/* What a broken world makes of a message that arrived: itself, or `torn` (empty), which the caller
+ * finishes. */
+const sb_msg *sim_tear(sim *w, const sb_msg *msg, sb_msg *torn);
+/* ... and to whom it shows it. */
+sim_slot *sim_misdirect(sim *w, sim_slot *slot, const sim_stamp *stamp);
+/* True: it is shown later, or was now. */
+bool sim_holds_back(sim *w, sim_slot *slot, const sb_peer *peer, const sim_stamp *stamp);
+void sim_keep_some(sim *w); /* memory */
+
 /* acts.c */
 void sim_act(sim *w);
 
-/* run.c: a whole run, in which the allocation number `refuse` is refused (0: none); `seed` is for the
- * messages when choices come from octets. Returns the print. */
-uint64_t sim_run(uint64_t seed, sim_dice dice, uint32_t steps, bool trace, uint64_t refuse);
+/* run.c: a whole run. Returns the print. */
+uint64_t sim_run(const sim_order *order);
 
 #endif

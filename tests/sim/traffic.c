@@ -18,7 +18,7 @@ bool sim_sends(const sim_slot *s)
 
 static size_t pick_len(sim *w)
 {
-    switch (sim_pick(&w->dice, 24)) {
+    switch (w->small ? 23 : sim_pick(&w->dice, 24)) {
     case 0:
         return sim_between(&w->dice, SIM_STAMP_SIZE, SIM_FRAME_MAX);
     case 1:
@@ -79,8 +79,10 @@ static void letter_init(sim *w, letter *l, const sim_slot *s, uint8_t to)
         (sim_stamp){.origin = s->index, .to = to, .life = s->life, .seq = s->next_seq, .count = l->count};
 }
 
-static void letter_finish(letter *l)
+static void letter_finish(sim *w, letter *l)
 {
+    size_t size = l->msg.n > 0 ? sb_msg_packed_size(&l->msg) : 0;
+    w->largest = size > w->largest ? size : w->largest;
     sb_msg_finish(&l->msg);
     while (l->n > 0)
         sb_buf_unref(l->bufs[--l->n]);
@@ -154,7 +156,7 @@ void sim_send(sim *w, sim_slot *s)
     uint64_t copies = 1;
     bool routed = s->type == SB_ROUTER || s->type == SB_SERVER || s->type == SB_PEER || s->type == SB_STREAM;
     sb_err err = routed ? send_routed(w, s, &l) : send_plain(w, s, &l, &copies);
-    letter_finish(&l);
+    letter_finish(w, &l);
     sim_note(w, "send", s->index, err);
     if (err == SB_OK)
         s->accepted += copies;
@@ -166,10 +168,10 @@ void sim_answer(sim *w, sim_slot *s)
     letter l;
     letter_init(w, &l, s, s->owes_to);
     sb_err err = add_bodies(w, &l) ? sb_socket_send(s->sock, &l.msg) : SB_ENOMEM;
-    letter_finish(&l);
+    letter_finish(w, &l);
     sim_note(w, "answer", s->index, err);
     if (err == SB_EFSM)
-        sim_fail(w, "slot %u: the answer to a request that was taken is out of turn", s->index);
+        sim_fail(w, SIM_CONTRACT, "slot %u: the answer to a request that was taken is out of turn", s->index);
     if (err == SB_OK)
         s->accepted++;
     s->owes = err != SB_OK;
@@ -190,15 +192,19 @@ static uint32_t lead_of(const sb_msg *msg)
 static void take(sim *w, sim_slot *s, sb_peer *peer, const sb_msg *msg)
 {
     sim_stamp stamp;
+    sb_msg torn;
     if (s->type == SB_STREAM) {
         if (peer != NULL)
             sim_flow_take(w, s, peer, sb_msg_frame(msg, sb_msg_count(msg) - 1));
         return;
     }
-    const char *wrong = sim_stamp_check(msg, lead_of(msg), &stamp);
+    sb_msg_init(&torn);
+    const char *wrong = sim_stamp_check(sim_tear(w, msg, &torn), lead_of(msg), &stamp);
+    sb_msg_finish(&torn);
     if (wrong != NULL)
-        sim_fail(w, "slot %u (%s) got %s", s->index, sb_type_name(s->type), wrong);
-    sim_check_taken(w, s, peer, &stamp);
+        sim_fail(w, SIM_TORN, "slot %u (%s) got %s", s->index, sb_type_name(s->type), wrong);
+    if (!sim_holds_back(w, s, peer, &stamp))
+        sim_check_taken(w, sim_misdirect(w, s, &stamp), peer, &stamp);
     s->owes = s->type == SB_REP;
     s->owes_to = stamp.origin;
 }
@@ -241,19 +247,21 @@ static sb_err on_msg(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *m
     sim_slot *s = (sim_slot *)self;
     sim *w = s->world;
     if (s->sock != sock)
-        sim_fail(w, "slot %u: a message after on_closed", s->index);
+        sim_fail(w, SIM_CONTRACT, "slot %u: a message after on_closed", s->index);
     if (s->stopped)
         return SB_EAGAIN;
     if (is_notice(s, peer, msg))
         return SB_OK;
     take(w, s, peer, msg);
+    if (s->type != SB_STREAM && sim_breaks(w, SIM_TWICE, 20))
+        take(w, s, peer, msg);
     if (peer != NULL && !w->quiet)
         misbehave(w, s, peer);
     if (!w->quiet && sim_once_in(&w->dice, 60)) {
         s->owes = false;
         return SB_EINVAL;
     }
-    s->delivered++;
+    s->delivered += !sim_breaks(w, SIM_LAW, 20);
     if (s->owes && !s->leaving && sim_once_in(&w->dice, 2))
         sim_answer(w, s);
     return SB_OK;
@@ -307,9 +315,11 @@ static void on_closed(sb_handler *self, sb_socket *sock)
 {
     sim_slot *s = (sim_slot *)self;
     if (s->sock != sock)
-        sim_fail(s->world, "slot %u: on_closed twice", s->index);
+        sim_fail(s->world, SIM_CONTRACT, "slot %u: on_closed twice", s->index);
     s->sock = NULL;
     sim_note(s->world, "closed", s->index, 0);
+    if (sim_breaks(s->world, SIM_CONTRACT, 2))
+        on_closed(self, sock);
 }
 
 void sim_handler_init(sim_slot *s)

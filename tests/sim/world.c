@@ -96,9 +96,10 @@ typedef struct setting {
 /* False: there was no memory for a key. */
 static bool set_options(const sim_slot *s)
 {
+    int loose = s->world->broken == SIM_LIMIT ? 3 : 1;
     const setting settings[] = {
-        {SB_OPT_SNDHWM, s->hwm_out},
-        {SB_OPT_RCVHWM, s->hwm_in},
+        {SB_OPT_SNDHWM, s->hwm_out * loose},
+        {SB_OPT_RCVHWM, s->hwm_in * loose},
         {SB_OPT_SNDHWM_BYTES, s->hwm_bytes},
         {SB_OPT_RCVHWM_BYTES, s->hwm_bytes},
         {SB_OPT_HEARTBEAT_IVL, s->heartbeat},
@@ -112,7 +113,7 @@ static bool set_options(const sim_slot *s)
         {SB_OPT_CONFLATE, s->conflate},
         {SB_OPT_CONFLATE_KEY, s->conflate_key},
         {SB_OPT_MESSAGE_TTL, s->ttl},
-        {SB_OPT_ON_FULL, s->on_full},
+        {SB_OPT_ON_FULL, s->world->broken == SIM_LOST ? SB_ON_FULL_DROP_NEW : s->on_full},
         {SB_OPT_LINGER, 200},
     };
     char name[8];
@@ -199,6 +200,7 @@ void sim_open(sim *w, sim_slot *s)
         join_relay(w, s);
     if (s->type == SB_SUB || s->type == SB_XSUB || s->type == SB_DISH)
         subscribe_some(w, s);
+    sim_keep_some(w);
     sim_note(w, "open", s->index, s->life);
 }
 
@@ -289,12 +291,12 @@ void sim_revive(sim *w, uint32_t i)
         return;
     sim_memory_refuse(1, 0);
     *e = (sim_engine){0};
-    sb_engine_config cfg = {.max_queued = w->budget};
+    sb_engine_config cfg = {.max_queued = w->broken == SIM_BUDGET ? 0 : w->budget};
     if (sb_fake_create_beside(w->ground, &e->loop) != SB_OK)
-        sim_fail(w, "no loop");
+        sim_fail(w, SIM_HARNESS, "no loop");
     cfg.loop = e->loop;
     if (sb_engine_create(&cfg, NULL, 0, &e->engine) != SB_OK)
-        sim_fail(w, "no engine");
+        sim_fail(w, SIM_HARNESS, "no engine");
     e->engine->hub.random = sim_pick(&w->dice, UINT32_MAX) | 1; /* else it depends on an address */
     sb_fake_set_weather(e->loop, &w->weather.base);
     sim_doorman_init(w, e);
@@ -311,7 +313,7 @@ static void check_closed(sim *w, uint32_t i)
 {
     for (uint32_t k = 0; k < w->nslots; k++)
         if (w->slots[k].engine == i && w->slots[k].sock != NULL)
-            sim_fail(w, "slot %u was not told that its socket is closed", k);
+            sim_fail(w, SIM_CONTRACT, "slot %u was not told that its socket is closed", k);
 }
 
 void sim_kill(sim *w, uint32_t i)
@@ -329,7 +331,7 @@ void sim_kill(sim *w, uint32_t i)
     e->engine = NULL;
     check_closed(w, i);
     if (sb_fake_complaint(e->loop) != NULL)
-        sim_fail(w, "engine %u: %s", i, sb_fake_complaint(e->loop));
+        sim_fail(w, SIM_CONTRACT, "engine %u: %s", i, sb_fake_complaint(e->loop));
     sb_loop_destroy(e->loop);
     *e = (sim_engine){0};
 }
@@ -347,9 +349,9 @@ void sim_settle(sim *w)
 {
     bool busy = true;
     for (uint32_t steps = 0; busy; steps++) {
-        busy = false;
+        busy = w->broken == SIM_QUIET;
         if (steps == SETTLE_STEPS)
-            sim_fail(w, "never gets quiet");
+            sim_fail(w, SIM_QUIET, "never gets quiet");
         for (uint32_t i = 0; i < w->nengines; i++) {
             sim_engine *e = &w->engines[i];
             if (e->engine == NULL || sb_engine_timeout(e->engine) != 0)
@@ -399,10 +401,10 @@ void sim_calm(sim *w)
         if (s->sock == NULL)
             continue;
         sb_socket_each_peer(s->sock, resume_peer, NULL);
-        if (s->stopped)
+        if (s->stopped && w->broken != SIM_STUCK)
             sb_socket_resume(
                 s->sock); /* only where it is due: it would wake what had gone to sleep for good */
-        s->stopped = false;
+        s->stopped = w->broken == SIM_STUCK && s->stopped;
     }
     for (uint32_t i = 0; i < w->nlinks; i++)
         sim_join(w, &w->links[i]);
@@ -414,9 +416,11 @@ void sim_world_create(sim *w)
     w->baseline = sim_memory_blocks();
     w->weather.base = (sb_fake_weather){.pass = pass, .meet = meet};
     if (sb_fake_create(&w->ground) != SB_OK)
-        sim_fail(w, "no ground");
+        sim_fail(w, SIM_HARNESS, "no ground");
     w->nengines = sim_between(&w->dice, 1, SIM_ENGINES);
     w->budget = budgets[sim_pick(&w->dice, 4)];
+    w->small = sim_once_in(&w->dice, 3); /* where limits in octets are near */
+    w->largest = 400;                    /* strangers' */
     sim_plan(w);
     for (uint32_t i = 0; i < w->nengines; i++)
         sim_revive(w, i);
@@ -428,5 +432,6 @@ void sim_world_destroy(sim *w)
         sim_kill(w, i);
     sb_loop_destroy(w->ground);
     if (sim_memory_blocks() != w->baseline)
-        sim_fail(w, "%lld blocks are held at the end", (long long)(sim_memory_blocks() - w->baseline));
+        sim_fail(
+            w, SIM_LEAK, "%lld blocks are held at the end", (long long)(sim_memory_blocks() - w->baseline));
 }
