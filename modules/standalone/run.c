@@ -1,6 +1,7 @@
 /* signalbox run: one generation runs, older ones drain beside it; signals come through its loop. */
 #include "modules/standalone/generation.h"
 #include "modules/standalone/options.h"
+#include "modules/standalone/service.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -17,6 +18,7 @@ typedef struct program {
     generation *current, *next; /* next: made, not yet running */
     generation *old;            /* drain, newest first */
     sb_watch signals;
+    service service;
     bool ending; /* SIGTERM or SIGINT came */
     bool cut;    /* ... twice */
 } program;
@@ -61,6 +63,7 @@ static void on_end_signal(program *p)
 {
     p->cut = p->ending;
     p->ending = true;
+    service_stopping(&p->service);
     generation_drain(p->current);
     if (is_done(p))
         sb_engine_stop(p->current->engine);
@@ -70,11 +73,14 @@ static void on_reload_signal(program *p)
 {
     if (p->ending || p->next != NULL)
         return;
+    service_reloading(&p->service);
     p->next = generation_create(p->opts, &p->ports, &p->owner, !p->opts->overlap);
-    if (p->next == NULL)
-        fprintf(stderr, "signalbox: reload failed, the old script goes on\n");
-    else
+    if (p->next != NULL) {
         sb_engine_stop(p->current->engine);
+        return;
+    }
+    fprintf(stderr, "signalbox: reload failed, the old script goes on\n");
+    service_ready(&p->service, "the new script is broken, the old one goes on");
 }
 
 static void on_signals(sb_watch *watch, bool readable, bool writable)
@@ -112,11 +118,15 @@ static sb_err watch_signals(program *p)
 
 /* ---- Running ---- */
 
-static void print_ready(const program *p)
+static void tell_ready(program *p)
 {
+    char text[64];
     sb_engine *engine = p->current->engine;
-    fprintf(stderr, "signalbox: ready backend=%s sockets=%u\n", sb_engine_backend(engine),
+    snprintf(text, sizeof text, "ready backend=%s sockets=%u", sb_engine_backend(engine),
         sb_engine_sockets(engine));
+    fprintf(stderr, "signalbox: %s\n", text);
+    service_ready(&p->service, text);
+    service_watch(&p->service, sb_engine_loop(engine));
 }
 
 /* The next generation takes over; the current one and all older ones become its guests. */
@@ -132,7 +142,7 @@ static sb_err take_over(program *p)
     for (generation *gen = p->old; gen != NULL; gen = gen->next)
         generation_move(gen, sb_engine_loop(p->current->engine));
     ports_commit(&p->ports);
-    print_ready(p);
+    tell_ready(p);
     return watch_signals(p);
 }
 
@@ -141,7 +151,7 @@ static sb_err run(program *p)
     ports_commit(&p->ports);
     sb_err err = watch_signals(p);
     if (err == SB_OK)
-        print_ready(p);
+        tell_ready(p);
     while (err == SB_OK && !is_done(p)) {
         err = sb_engine_run(p->current->engine);
         if (err == SB_OK && p->next != NULL && !p->ending)
@@ -162,6 +172,7 @@ static uint64_t lost(program *p)
 static void finish(program *p)
 {
     sb_watch_stop(sb_engine_loop(p->current->engine), &p->signals);
+    service_finish(&p->service);
     while (p->old != NULL)
         remove_old(p, p->old);
     generation_destroy(p->next);
@@ -186,6 +197,7 @@ static int run_program(const options *opts)
     program p = {.owner = {.drained = on_drained}, .opts = opts};
     if (!open_signals(&p))
         return 1;
+    service_init(&p.service);
     p.current = generation_create(opts, &p.ports, &p.owner, false);
     if (p.current == NULL)
         return 1;
