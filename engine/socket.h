@@ -180,7 +180,9 @@ void sb_peer_pause(sb_peer *peer); /* no more on_msg for this peer until resumed
 void sb_peer_resume(sb_peer *peer);
 sb_err sb_peer_kick(sb_peer *peer,
     const char *why); /* closes its connection; a connecting peer does not come back by itself */
-uint64_t sb_peer_id(const sb_peer *peer);                   /* stable, never reused in this engine */
+uint64_t sb_peer_id(const sb_peer *peer); /* stable, never reused in this engine */
+/* The conn_id that events tell of it: another one after every reconnect. */
+uint64_t sb_peer_connection(const sb_peer *peer);
 sb_peer *sb_socket_find_peer(sb_socket *sock, uint64_t id); /* NULL when it is gone */
 sb_socket *sb_peer_socket(const sb_peer *peer);
 /* Borrowed until the peer is gone. */
@@ -250,6 +252,14 @@ void sb_socket_each_topic(
 uint32_t sb_socket_peers(const sb_socket *sock); /* that are ready now */
 /* Calls fn for every peer; it may kick. Stops when fn returns false. */
 void sb_socket_each_peer(sb_socket *sock, bool (*fn)(void *arg, sb_peer *peer), void *arg);
+
+/* sb_engine_log with what it is about at the end: ", socket: front, peer: 10.0.0.3:4711, connection: 12".
+ * peer may be NULL; one that speaks for others is told as whom it speaks for. */
+void sb_socket_log(sb_socket *sock, sb_peer *peer, sb_log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* What happened as one such line: "handshake_succeeded, socket: front, peer: ..."; octets that would break a
+ * line are told as "?". Returns its length, cut to cap - 1. */
+size_t sb_event_line(const sb_socket *sock, const sb_event *event, char *out, size_t cap);
 
 /* Counts a drop for a reason that only the caller knows (script, denied). */
 void sb_socket_count_drop(sb_socket *sock, sb_drop why);

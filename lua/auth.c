@@ -171,7 +171,8 @@ static void on_request(sb_authenticator *self, const sb_auth_request *request)
 {
     sb_script *s = (sb_script *)((char *)self - offsetof(sb_script, authenticator));
     if (!start(s, request)) {
-        sb__fault_note(s, auth_kind.name, "no task for a peer that wants in: turned away for now");
+        sb__fault_note(
+            s, NULL, NULL, auth_kind.name, "no task for a peer that wants in: turned away for now");
         sb_auth_answer(
             s->engine, request->id, &(sb_session_verdict){.status = 300, .text = "too many tasks"});
         return;

@@ -1,20 +1,32 @@
 /* Faults: errors of scripts become log lines (at most ten a second with traceback), counters and reasons. */
-#include "lua/state.h"
+#include "lua/socket.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define FAULTS_PER_SECOND 10
+#define FAULT_LINE        512
 
-static void log_lines(sb_script *s, const char *what, const char *text)
+void sb__log(
+    sb_script *s, const sb__lsock *ls, sb_peer *peer, sb_log_level level, const char *text, size_t len)
 {
-    const char *prefix = what;
-    while (text != NULL && *text != '\0') {
-        size_t len = strcspn(text, "\n");
-        sb_engine_log(s->engine, SB_LOG_ERROR, "%s: %s%s%.*s", s->name, prefix, *prefix != '\0' ? ": " : "",
-            (int)len, text);
-        text += len + (text[len] == '\n');
-        prefix = "";
+    if (ls != NULL && !ls->closing)
+        sb_socket_log(ls->sock, peer, level, "%s: %.*s", s->name, (int)len, text);
+    else
+        sb_engine_log(s->engine, level, "%s: %.*s", s->name, (int)len, text);
+}
+
+/* The first line says what and where; a traceback behind it is of that. */
+static void log_lines(sb_script *s, const sb__lsock *ls, sb_peer *peer, const char *what, const char *text)
+{
+    char line[FAULT_LINE];
+    size_t len = strcspn(text, "\n");
+    int n = snprintf(line, sizeof line, "%s: %.*s", what, (int)len, text);
+    sb__log(s, ls, peer, SB_LOG_ERROR, line, n < (int)sizeof line ? (size_t)n : sizeof line - 1);
+    for (text += len; *text != '\0'; text += len) {
+        text++;
+        len = strcspn(text, "\n");
+        sb__log(s, NULL, NULL, SB_LOG_ERROR, text, len);
     }
 }
 
@@ -75,11 +87,11 @@ void sb_script_each_fault(
     }
 }
 
-void sb__fault_note(sb_script *s, const char *what, const char *text)
+void sb__fault_note(sb_script *s, const sb__lsock *ls, sb_peer *peer, const char *what, const char *text)
 {
-    keep(s, what, "", text);
+    keep(s, what, "", text != NULL ? text : "");
     if (sb__fault_admit(s))
-        log_lines(s, what, text);
+        log_lines(s, ls, peer, what, text != NULL ? text : "error without text");
 }
 
 /* "routes.lua:12: text" -> "routes.lua:12"; Lua may have shortened a long name. */
@@ -124,13 +136,14 @@ static const char *text_of(sb_script *s, lua_State *co, bool traced)
     return text != NULL ? text : "error without text";
 }
 
-void sb__fault_report(sb_script *s, lua_State *co, const char *what, char *reason, size_t reason_cap,
-    char *where, size_t where_cap)
+void sb__fault_report(
+    sb__task *t, const char *what, char *reason, size_t reason_cap, char *where, size_t where_cap)
 {
+    sb_script *s = t->script;
     bool admitted = sb__fault_admit(s);
-    const char *text = text_of(s, co, admitted);
+    const char *text = text_of(s, t->co, admitted);
     if (admitted)
-        log_lines(s, what, text);
+        log_lines(s, t->ls, sb__task_peer(t), what, text);
     snprintf(reason, reason_cap, "%.*s", (int)strcspn(text, "\n"), text);
     where_of_text(text, where, where_cap);
     keep(s, what, where, reason);

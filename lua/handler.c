@@ -481,7 +481,7 @@ static void on_event(sb_handler *self, sb_socket *sock, const sb_event *event)
         lua_pop(s->L, 1);
         lua_settop(t->co, 0);
         sb__task_give_back(t);
-        sb__fault_note(s, "on_peer", "out of memory");
+        sb__fault_note(s, ls, NULL, "on_peer", "out of memory");
         return;
     }
     sb__task_ready(t);

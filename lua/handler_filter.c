@@ -86,7 +86,7 @@ bool sb__filter_named(sb__lsock *ls, sb_subscription *sub)
     lua_pushlightuserdata(L, sub);
     bool ok = lua_pcall(L, 2, 0, 0) == LUA_OK;
     if (!ok) {
-        sb__fault_note(ls->script, "filter", lua_tostring(L, -1));
+        sb__fault_note(ls->script, ls, sub->peer, "filter", lua_tostring(L, -1));
         lua_pop(L, 1);
     }
     return ok;
@@ -174,7 +174,7 @@ bool sb__handler_on_filter(
     bool ok = protected_call(s, &q) == LUA_OK, passes = ok && lua_toboolean(s->L, -1);
     if (!ok) {
         sb_socket_count_drop(sock, SB_DROP_SCRIPT);
-        sb__fault_note(s, "filter", lua_tostring(s->L, -1));
+        sb__fault_note(s, ls, peer, "filter", lua_tostring(s->L, -1));
     }
     lua_pop(s->L, 1);
     sb_msg_finish(&view);

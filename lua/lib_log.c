@@ -1,13 +1,14 @@
 /* sb.log.{debug,info,notice,warn,error} and print: lines to the host's log. */
-#include "lua/state.h"
+#include "lua/task.h"
 
 #include <string.h>
 
 static void log_text(sb_script *s, sb_log_level level, const char *text)
 {
+    sb__task *t = s->current;
     do {
         size_t len = strcspn(text, "\n");
-        sb_engine_log(s->engine, level, "%s: %.*s", s->name, (int)len, text);
+        sb__log(s, t != NULL ? t->ls : NULL, t != NULL ? sb__task_peer(t) : NULL, level, text, len);
         text += len + (text[len] == '\n');
     } while (*text != '\0');
 }

@@ -126,13 +126,17 @@ void sb__unref(lua_State *L, int *ref);
 
 /* ---- faults (fault.c) ---- */
 
-/* Logs an error with its traceback, rate limited, and counts it. `what` is where it happened ("front
- * on_message"). The error object is on top of co; it stays. `where` (of `cap` octets) gets "routes.lua:12" or
- * "". */
-void sb__fault_report(sb_script *s, lua_State *co, const char *what, char *reason, size_t reason_cap,
-    char *where, size_t where_cap);
-/* A fault without traceback. */
-void sb__fault_note(sb_script *s, const char *what, const char *text);
+/* A line to the host's log that begins with the script's name and ends with the socket and the peer it is
+ * about; both may be NULL. */
+void sb__log(
+    sb_script *s, const sb__lsock *ls, sb_peer *peer, sb_log_level level, const char *text, size_t len);
+/* Logs the error a task ended with, with its traceback, rate limited, and counts it. `what` is where it
+ * happened ("front on_message"). The error object is on top of its coroutine; it stays. `where` (of `cap`
+ * octets) gets "routes.lua:12" or "". */
+void sb__fault_report(
+    sb__task *t, const char *what, char *reason, size_t reason_cap, char *where, size_t where_cap);
+/* A fault without traceback, at a socket and a peer, or (NULL) none. */
+void sb__fault_note(sb_script *s, const sb__lsock *ls, sb_peer *peer, const char *what, const char *text);
 /* Counts and says whether this one may be logged. */
 bool sb__fault_admit(sb_script *s);
 /* "routes.lua:12" of the Lua function at idx, "" for C. */

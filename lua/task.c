@@ -65,7 +65,7 @@ sb__task *sb__task_take(sb_script *s, const sb__task_kind *kind, sb__lsock *ls)
     if (t != NULL)
         s->free = t->next;
     else if ((t = task_create(s)) == NULL) {
-        sb__fault_note(s, kind->name, "out of memory");
+        sb__fault_note(s, ls, NULL, kind->name, "out of memory");
         return NULL;
     }
     t->kind = kind;
@@ -195,14 +195,14 @@ static void fail(sb__task *t)
     char what[160], reason[256], where[128];
     snprintf(what, sizeof(what), "%s%s%s", t->ls != NULL ? t->ls->name : "", t->ls != NULL ? " " : "",
         t->kind->name);
-    sb__fault_report(t->script, t->co, what, reason, sizeof(reason), where, sizeof(where));
+    sb__fault_report(t, what, reason, sizeof(reason), where, sizeof(where));
     end_failed(t, reason, where);
 }
 
 static void fail_with(sb__task *t, const char *text)
 {
     lua_settop(t->co, 0); /* room without growing */
-    sb__fault_note(t->script, t->kind->name, text);
+    sb__fault_note(t->script, t->ls, sb__task_peer(t), t->kind->name, text);
     end_failed(t, text, "");
 }
 
@@ -291,7 +291,7 @@ static int resume(sb__task *t, int *nres)
     int status = lua_resume(t->co, s->L, nargs, nres);
     t->stopped = sb__limits_leave(&s->limits);
     if (t->stopped && status == LUA_OK)
-        sb__fault_note(s, t->kind->name, "ran longer than its time and hid the error");
+        sb__fault_note(s, t->ls, NULL, t->kind->name, "ran longer than its time and hid the error");
     s->current = NULL;
     return status;
 }

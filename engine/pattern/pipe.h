@@ -69,6 +69,7 @@ struct sb_peer {
     /* the far side's */
     const sb__link *link;
     void *link_data;
+    uint64_t conn_id; /* of its connection, the last one when it is away; 0: it never had one of its own */
 
     /* the socket's */
     sb_list_node peers;

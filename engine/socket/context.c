@@ -2,7 +2,6 @@
 #include "engine/socket/internal.h"
 
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,16 +195,4 @@ void sb_engine_each_bind(
 uint32_t sb_engine_sockets(const sb_engine *engine)
 {
     return engine->nsockets;
-}
-
-void sb_engine_log(sb_engine *engine, sb_log_level level, const char *fmt, ...)
-{
-    char line[1024];
-    va_list args;
-    if (engine->host == NULL || engine->host->log == NULL)
-        return;
-    va_start(args, fmt);
-    vsnprintf(line, sizeof line, fmt, args);
-    va_end(args);
-    engine->host->log(engine->host, level, line);
 }

@@ -237,8 +237,8 @@ static void on_lookup(sb_lookup *lk, sb_err err, const sb_addr *addrs, size_t n)
     d->naddrs = (uint32_t)(n < ADDRESSES ? n : ADDRESSES);
     d->next_addr = 0;
     if (err != SB_OK || n == 0) {
-        sb_engine_log(d->base.socket->engine, SB_LOG_WARN, "socket %s: cannot resolve %s: %s",
-            d->base.socket->name, d->base.given, sb_strerror(err));
+        sb_socket_log(
+            d->base.socket, NULL, SB_LOG_WARN, "cannot resolve %s: %s", d->base.given, sb_strerror(err));
         retry(d, err, false);
         return;
     }

@@ -122,8 +122,7 @@ sb_err sb__keys_load(sb_socket *sock, const char *path, sb__blob *out, char *err
     if (found == 0)
         return fail(SB_EINVAL, path, "has no secret-key", err, cap);
     if ((mode & (S_IRWXG | S_IRWXO)) != 0)
-        sb_engine_log(sock->engine, SB_LOG_WARN, "socket %s: %s: others may read this secret key; chmod 600",
-            sock->name, path);
+        sb_socket_log(sock, NULL, SB_LOG_WARN, "%s: others may read this secret key; chmod 600", path);
     return sb__keys_pack(pairs, found, out);
 }
 

@@ -314,8 +314,8 @@ static void on_accept(sb_listener *ln, sb_stream *st)
 static void on_error(sb_listener *ln, sb_err err)
 {
     listener *l = ln->data;
-    sb_engine_log(l->base.socket->engine, SB_LOG_WARN, "socket %s: accept on %s failed: %s; trying again",
-        l->base.socket->name, sb__binding_where(&l->base), sb_strerror(err));
+    sb_socket_log(l->base.socket, NULL, SB_LOG_WARN, "accept on %s failed: %s; trying again",
+        sb__binding_where(&l->base), sb_strerror(err));
     sb__event_conn(l->base.socket, SB_EVENT_ACCEPT_FAILED, &l->base, NULL, err, sb_strerror(err));
 }
 

@@ -60,7 +60,7 @@ void sb__event_peer(sb_socket *sock, sb_event_kind kind, sb_peer *peer, const sb
 {
     sb_event told = *event;
     if (peer != NULL) {
-        told.conn_id = peer->id;
+        told.conn_id = sb_peer_connection(peer);
         told.peer = peer;
         told.address = sb_peer_address(peer);
     }

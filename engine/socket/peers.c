@@ -78,6 +78,7 @@ sb_err sb__peer_up(sb_peer *peer, sb__conn *conn, const sb_peer_info *info)
     if (conn != NULL) {
         peer->link = &sb__conn_link;
         peer->link_data = conn;
+        peer->conn_id = conn->id;
         free(peer->address);
         peer->address = conn->address != NULL ? strdup(conn->address) : NULL;
     }
@@ -213,6 +214,11 @@ sb_err sb_peer_kick(sb_peer *peer, const char *why)
 uint64_t sb_peer_id(const sb_peer *peer)
 {
     return peer->id;
+}
+
+uint64_t sb_peer_connection(const sb_peer *peer)
+{
+    return peer->conn_id != 0 ? peer->conn_id : peer->id;
 }
 
 static sb_peer *peer_of(sb_list_node *node)

@@ -314,8 +314,8 @@ static void on_lookup(sb_lookup *lk, sb_err err, const sb_addr *addrs, size_t n)
         err = begin(u);
     }
     if (err != SB_OK)
-        sb_engine_log(u->base.socket->engine, SB_LOG_WARN, "socket %s: cannot connect %s: %s",
-            u->base.socket->name, u->base.given, sb_strerror(err));
+        sb_socket_log(
+            u->base.socket, NULL, SB_LOG_WARN, "cannot connect %s: %s", u->base.given, sb_strerror(err));
 }
 
 static sb_err start(udp *u)

@@ -83,11 +83,10 @@ static sb_err on_msg(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *m
 {
     uint64_t id;
     (void)self;
-    (void)peer;
     if (msg->n == FRAMES && number(&msg->frames[REQUEST], &id))
         take_answer(sock->engine, id, msg->frames);
     else
-        sb_engine_log(sock->engine, SB_LOG_WARN, "the ZAP handler answered with what is no answer");
+        sb_socket_log(sock, peer, SB_LOG_WARN, "the ZAP handler answered with what is no answer");
     return SB_OK;
 }
 

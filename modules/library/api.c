@@ -53,6 +53,7 @@ static const sb_api api = {
     .team_create = sb_team_create,
     .team_destroy = sb_team_destroy,
     .board_set_ledger = sb_board_set_ledger,
+    .event_line = sb_board_event_line,
 };
 
 const sb_api *sb_api_get(uint32_t version)

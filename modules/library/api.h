@@ -81,6 +81,7 @@ typedef struct sb_api {
     sb_err (*team_create)(sb_engine *engine, sb_host *host, sb_mesh *mesh, sb_team_host **out);
     void (*team_destroy)(sb_team_host *team);
     void (*board_set_ledger)(sb_board *board, sb_ledger *ledger);
+    size_t (*event_line)(const sb_socket *sock, const sb_event *event, char *out, size_t cap);
 } sb_api;
 
 /* The table, or NULL when this library does not speak that version. Any thread. */

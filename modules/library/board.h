@@ -4,6 +4,7 @@
 #define SB_BOARD_H
 
 #include "engine/context.h"
+#include "engine/handler.h"
 #include "lua/script.h"
 #include "modules/library/text.h"
 
@@ -49,6 +50,10 @@ const char *sb_board_script_name(sb_board *board, size_t i);
 typedef struct sb_ledger sb_ledger;
 void sb_board_set_ledger(sb_board *board, sb_ledger *ledger);
 sb_ledger *sb_board_ledger(const sb_board *board);
+
+/* What a host's log is told of an event: a line about the coming and going of peers (sb_event_line), its
+ * length; 0 for all other events, and for those inside the process. */
+size_t sb_board_event_line(const sb_socket *sock, const sb_event *event, char *out, size_t cap);
 
 /* Appends one JSON object: sockets with endpoints, routes, peers, topics and counters, scripts with their
  * last errors, the last events. docs/status.md names its members. */

@@ -1,7 +1,11 @@
 /* The journal. Before: the engine (what happens). After: status.c, the host. */
 #include "modules/library/journal.h"
 
+#include "modules/library/board.h"
+#include "modules/library/mesh.h"
+
 #include <stdio.h>
+#include <string.h>
 
 static void on_log(sb_host *self, sb_log_level level, const char *line)
 {
@@ -34,6 +38,28 @@ static void on_event(sb_host *self, sb_socket *sock, const sb_event *event)
     snprintf(e->detail, sizeof e->detail, "%s", event->detail);
     if (j->outer != NULL && j->outer->event != NULL)
         j->outer->event(j->outer, sock, event);
+}
+
+/* Whatever comes with messages is no line of a log. */
+static bool is_of_peers(sb_event_kind kind)
+{
+    return (kind & (SB_EVENT_SUBSCRIBED | SB_EVENT_UNSUBSCRIBED | SB_EVENT_CONGESTED | SB_EVENT_RELIEVED |
+                       SB_EVENT_SUBSCRIPTION_CONFIRMED | SB_EVENT_REQUEST_EXPIRED)) == 0;
+}
+
+static bool is_inside(const sb_event *event)
+{
+    static const char *const ways[] = {"inproc:", "mesh:", SB_MESH_PREFIX};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        if (strncmp(event->address, ways[i], strlen(ways[i])) == 0 ||
+            strncmp(event->endpoint, ways[i], strlen(ways[i])) == 0)
+            return true;
+    return false;
+}
+
+size_t sb_board_event_line(const sb_socket *sock, const sb_event *event, char *out, size_t cap)
+{
+    return is_of_peers(event->kind) && !is_inside(event) ? sb_event_line(sock, event, out, cap) : 0;
 }
 
 void sb__journal_init(sb__journal *j, sb_host *outer)

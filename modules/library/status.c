@@ -124,6 +124,7 @@ static bool put_peer(void *arg, sb_peer *peer)
     sb_peer_rates(peer, &rates);
     begin(w, NULL, '{');
     number_member(w, "id", sb_peer_id(peer));
+    number_member(w, "connection", sb_peer_connection(peer));
     text_member(w, "address", sb_peer_address(peer));
     text_member(w, "state", info != NULL ? "connected" : "away");
     text_member(w, "type", info != NULL ? sb_type_name(info->type) : "");

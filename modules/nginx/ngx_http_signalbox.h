@@ -55,6 +55,11 @@ extern ngx_module_t ngx_http_signalbox_module;
 /* ngx_http_signalbox_module.c: the uses of all locations; NULL without http { }. */
 ngx_array_t *ngx_http_signalbox_uses(ngx_cycle_t *cycle);
 
+/* ngx_http_signalbox_log.c. socket: which one the request's location uses, NULL: none. log: a line about the
+ * request, "TEXT WHAT", that ends with that socket, before what nginx says of the client. */
+const char *ngx_http_signalbox_socket(ngx_http_request_t *r);
+void ngx_http_signalbox_log(ngx_http_request_t *r, ngx_uint_t level, const char *text, const char *what);
+
 /* ngx_http_signalbox_frames.c: requests to frames and back. parse: the value of frames=. make: all frames of
  * a request, *n of them, NULL when out of memory or a variable fails. topic: of this request. */
 ngx_array_t *ngx_http_signalbox_frames_parse(ngx_conf_t *cf, ngx_str_t *list);

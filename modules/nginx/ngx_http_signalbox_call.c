@@ -127,7 +127,7 @@ static ngx_int_t ngx_http_signalbox_send(ngx_http_request_t *r, ngx_http_signalb
     }
     struct iovec *frames = ngx_http_signalbox_frames_make(r, &n);
     if (frames == NULL) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "signalbox: cannot make frames of the request");
+        ngx_http_signalbox_log(r, NGX_LOG_ERR, "cannot make frames of the request", "");
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
     sb_err err = w->api->gateway_call(w->gateway, (size_t)conf->use, frames, n, &ctx->call);

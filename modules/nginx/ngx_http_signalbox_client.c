@@ -25,8 +25,8 @@ static ngx_int_t ngx_http_signalbox_user(ngx_http_request_t *r, char **user)
     if (ngx_http_complex_value(r, conf->user, &text) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     if (text.len >= SB_CLIENT_USER || ngx_strlchr(text.data, text.data + text.len, '\0') != NULL) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-            "signalbox: the user's name is longer than %d octets or contains a NUL", SB_CLIENT_USER - 1);
+        ngx_http_signalbox_log(
+            r, NGX_LOG_ERR, "the user's name contains a NUL or is longer than 255 octets", "");
         return NGX_HTTP_FORBIDDEN;
     }
     u_char *copy = ngx_pnalloc(r->pool, text.len + 1);

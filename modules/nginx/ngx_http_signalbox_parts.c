@@ -37,7 +37,7 @@ static void ngx_http_signalbox_parts_fail(ngx_http_signalbox_parts_t *p, ngx_int
 static void ngx_http_signalbox_parts_bad(ngx_http_signalbox_parts_t *p, const char *what)
 {
     ngx_str_set(&p->base.outcome, "bad_reply");
-    ngx_log_error(NGX_LOG_ERR, p->base.request->connection->log, 0, "signalbox: the reply's %s", what);
+    ngx_http_signalbox_log(p->base.request, NGX_LOG_ERR, "the reply's ", what);
     ngx_http_signalbox_parts_fail(p, NGX_HTTP_BAD_GATEWAY);
 }
 
@@ -296,7 +296,7 @@ static void ngx_http_signalbox_parts_on_body(ngx_http_request_t *r)
     struct iovec *made = ngx_http_signalbox_frames_make(r, &n);
     struct iovec *frames = made != NULL ? ngx_palloc(r->pool, (n + 1) * sizeof *frames) : NULL;
     if (frames == NULL) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "signalbox: cannot make frames of the request");
+        ngx_http_signalbox_log(r, NGX_LOG_ERR, "cannot make frames of the request", "");
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
         return;
     }

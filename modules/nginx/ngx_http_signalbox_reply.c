@@ -82,7 +82,7 @@ static ngx_int_t ngx_http_signalbox_bad(ngx_http_request_t *r, const char *what)
 {
     ngx_http_signalbox_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_signalbox_module);
     ngx_str_set(&ctx->outcome, "bad_reply");
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "signalbox: the reply's %s", what);
+    ngx_http_signalbox_log(r, NGX_LOG_ERR, "the reply's ", what);
     return NGX_HTTP_BAD_GATEWAY;
 }
 

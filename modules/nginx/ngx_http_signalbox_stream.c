@@ -47,8 +47,8 @@ static void ngx_http_signalbox_stream_too_slow(ngx_http_signalbox_stream_t *s)
 {
     s->worker->slow++;
     ngx_str_set(&s->base.outcome, "slow");
-    ngx_log_error(NGX_LOG_INFO, s->base.request->connection->log, 0,
-        "signalbox: a client does not keep up with \"%s\" and is dropped", s->follower.asked);
+    ngx_http_signalbox_log(s->base.request, NGX_LOG_INFO,
+        "a client does not keep up and is dropped, topic: ", (const char *)s->follower.asked);
     ngx_http_signalbox_stream_kill(s, NGX_ERROR);
 }
 

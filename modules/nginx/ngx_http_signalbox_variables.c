@@ -42,13 +42,11 @@ static ngx_int_t ngx_http_signalbox_variable_time(
 static ngx_int_t ngx_http_signalbox_variable_socket(
     ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_http_signalbox_loc_conf_t *conf = ngx_http_get_module_loc_conf(r, ngx_http_signalbox_module);
-    ngx_http_signalbox_main_conf_t *main_conf = ngx_http_get_module_main_conf(r, ngx_http_signalbox_module);
+    const char *socket = ngx_http_signalbox_socket(r);
     v->not_found = 1;
-    if (conf->use == NGX_CONF_UNSET)
+    if (socket == NULL)
         return NGX_OK;
-    const ngx_signalbox_use_t *use = (ngx_signalbox_use_t *)main_conf->uses.elts + conf->use;
-    ngx_str_t text = {ngx_strlen(use->use.socket), (u_char *)use->use.socket};
+    ngx_str_t text = {ngx_strlen(socket), (u_char *)socket};
     return ngx_http_signalbox_variable_set(v, &text);
 }
 

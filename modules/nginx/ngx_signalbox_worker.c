@@ -16,6 +16,15 @@ static void ngx_signalbox_worker_log(sb_host *self, sb_log_level level, const ch
     ngx_signalbox_log(ngx_signalbox_worker_of(self)->log, level, line);
 }
 
+/* A line per coming and going of a peer, at the level of nginx's own clients. */
+static void ngx_signalbox_worker_event(sb_host *self, sb_socket *sock, const sb_event *event)
+{
+    ngx_signalbox_worker_t *w = ngx_signalbox_worker_of(self);
+    char line[512];
+    if (w->log->log_level >= NGX_LOG_INFO && w->api->event_line(sock, event, line, sizeof line) > 0)
+        ngx_log_error(NGX_LOG_INFO, w->log, 0, "signalbox: %s", line);
+}
+
 static int ngx_signalbox_worker_listen_fd(sb_host *self, const char *endpoint)
 {
     return ngx_signalbox_listen_find(ngx_signalbox_worker_of(self)->conf, endpoint);
@@ -109,6 +118,7 @@ static ngx_signalbox_worker_t *ngx_signalbox_worker_create(
     if (w == NULL)
         return NULL;
     w->host.log = ngx_signalbox_worker_log;
+    w->host.event = ngx_signalbox_worker_event;
     w->host.listen_fd = ngx_signalbox_worker_listen_fd;
     w->host.connect_fd = ngx_signalbox_worker_connect_fd;
     w->owner = owner;

@@ -17,6 +17,13 @@ static void on_log(sb_host *self, sb_log_level level, const char *line)
     log_line(from_host(self)->opts->verbose, level, line);
 }
 
+static void on_event(sb_host *self, sb_socket *sock, const sb_event *event)
+{
+    char line[512];
+    if (from_host(self)->opts->verbose && sb_board_event_line(sock, event, line, sizeof line) > 0)
+        log_line(true, SB_LOG_DEBUG, line);
+}
+
 static int on_listen_fd(sb_host *self, const char *endpoint)
 {
     return ports_take(from_host(self)->ports, endpoint);
@@ -131,8 +138,10 @@ generation *generation_create(const options *opts, ports *ports, generation_owne
         free(gen);
         return NULL;
     }
-    *gen = (generation){
-        .host = {.log = on_log, .listen_fd = on_listen_fd}, .opts = opts, .ports = ports, .owner = owner};
+    *gen = (generation){.host = {.log = on_log, .listen_fd = on_listen_fd, .event = on_event},
+        .opts = opts,
+        .ports = ports,
+        .owner = owner};
     sb_err err = open_board(gen, &file, hold_connects, &error);
     script_file_finish(&file);
     if (err == SB_OK)

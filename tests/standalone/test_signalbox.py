@@ -250,6 +250,14 @@ class Run(Scripts):
             running.wait_line(r"^signalbox: drained, 0 messages unsent, 0 incomplete$")
             self.assertEqual(running.wait_end(), 0)
 
+    def test_verbose_tells_who_comes_and_goes(self):
+        port = free_port()
+        running = self.run_script("--verbose", self.write(ECHO % ""), "port=%d" % port)
+        running.wait_line("ready")
+        self.assertEqual(self.request(port, b"x"), b"x")
+        for event in ("accepted", "handshake_succeeded", "disconnected: .*"):
+            running.wait_line(r"^signalbox: debug: %s, socket: echo, peer: tcp://127\.0\.0\.1:\d+, connection: \d+, endpoint: " % event)
+
     def test_a_port_in_use_is_an_error(self):
         with socket.socket() as other:
             other.bind(("127.0.0.1", 0))
