@@ -125,6 +125,15 @@ void sb_msg_pack(const sb_msg *msg, uint8_t *out);
  * out of memory. `msg` must be empty; it becomes a view with `wire` set. */
 size_t sb_msg_unpack(sb_msg *msg, sb_buf *buf, const uint8_t *p);
 
+/* A run: whole messages, packed, one behind the other in a buffer. What holds for all of them is looked at
+ * once. A view like a message. */
+typedef struct sb_run {
+    sb_buf *buf;
+    const uint8_t *p;
+    size_t len; /* octets of all */
+    uint32_t n; /* messages */
+} sb_run;
+
 #ifdef __cplusplus
 }
 #endif

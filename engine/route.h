@@ -60,6 +60,13 @@ size_t sb_route_count(const sb_route *route);
 
 /* Counts that a row decided about a message; sb_route_hits tells how often. */
 void sb_route_hit(sb_route *route, size_t row);
+/* What decides which row matches: nothing of a message, its first body frame alone, or more than that. */
+typedef enum sb_route_sight { SB_ROUTE_BLIND, SB_ROUTE_FIRST, SB_ROUTE_ALL } sb_route_sight;
+sb_route_sight sb_route_looks_at(const sb_route *route);
+/* sb_route_match where not more than the first body frame decides: of a message that has this one. */
+int sb_route_match_first(const sb_route *route, const uint8_t *data, size_t len);
+/* Counts as many hits. */
+void sb_route_hit_run(sb_route *route, size_t row, uint64_t n);
 /* Match, get and hit in one: the row that decides about this message, or NULL. */
 const sb_route_row *sb_route_decide(sb_route *route, const sb_msg *msg, size_t *row);
 uint64_t sb_route_hits(const sb_route *route, size_t row);

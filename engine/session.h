@@ -168,6 +168,12 @@ bool sb_session_next(sb_session *s, sb_msg *msg);
 /* Puts back what it gave, and makes the message empty: on_msg will be called with it. */
 void sb_session_unread(sb_session *s, sb_msg *msg);
 
+/* The same for many: shows the messages at hand behind the callee's own, at most `most` of them; nothing is
+ * taken by that. false: there are none that could be forwarded as they are. */
+bool sb_session_run(sb_session *s, uint32_t most, sb_run *run);
+/* The callee has dealt with so many octets of them, which end where a message ends. */
+void sb_session_took(sb_session *s, size_t octets);
+
 typedef enum sb_session_state {
     SB_SESSION_GREETING,
     SB_SESSION_HANDSHAKE,

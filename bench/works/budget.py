@@ -13,7 +13,7 @@ import subprocess
 from harness import Failed, Proc, Result, Run, free_ports
 from works.broker import Broker
 
-BUDGET = {("send", 64): 314, ("receive", 64): 196, ("pass", 64): 425, ("route", 64): 551, ("choose", 64): 2030,
+BUDGET = {("send", 64): 314, ("receive", 64): 196, ("pass", 64): 30, ("route", 64): 241, ("choose", 64): 2030,
           ("edit", 64): 3922}
 COUNTS = 20000, 60000
 

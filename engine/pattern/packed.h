@@ -43,4 +43,16 @@ static inline size_t sb__packed_header_read(const uint8_t *p, size_t *len, bool 
     return 9;
 }
 
+/* Octets of the whole message at p. */
+static inline size_t sb__packed_size(const uint8_t *p)
+{
+    size_t size = 0, len;
+    bool more;
+    do {
+        size += sb__packed_header_read(p + size, &len, &more);
+        size += len;
+    } while (more);
+    return size;
+}
+
 #endif

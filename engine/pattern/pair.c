@@ -13,5 +13,7 @@ const sb_pattern_impl sb__pair_impl = {
     .lost = sb__robin_lost,
     .detach = sb__robin_detach,
     .send = sb__robin_send,
+    .send_run = sb__robin_send_run,
+    .sole = sb__robin_sole,
     .writable = sb__robin_writable,
 };

@@ -62,6 +62,12 @@ typedef struct sb_pattern_impl {
 
     /* Sends to whom the pattern says; see sb_socket_send for the errors. */
     sb_err (*send)(sb_pattern *pat, sb_msg *msg);
+    /* Sends the first messages of a run, as many as may go the same way together; returns these. What is left
+     * is sent one by one. NULL: always one by one. */
+    sb_run (*send_run)(sb_pattern *pat, const sb_run *run);
+    /* The peer that all messages go to, as they are, until somebody comes or goes or it is full; NULL: there
+     * is no such peer. NULL slot: never. */
+    sb_peer *(*sole)(const sb_pattern *pat);
     /* peer->out has room again after out_full. */
     void (*writable)(sb_pattern *pat, sb_peer *peer);
 

@@ -30,6 +30,9 @@ struct sb__link {
      * a time. */
     bool (*next)(sb_peer *peer, sb_msg *msg);
     void (*unread)(sb_peer *peer, sb_msg *msg);
+    /* The same for many: as sb_session_run and sb_session_took. NULL with next. */
+    bool (*run)(sb_peer *peer, uint32_t most, sb_run *run);
+    void (*took)(sb_peer *peer, size_t octets);
     /* Ends the connection for a reason; a connecting peer reconnects unless `forever`. */
     void (*kick)(sb_peer *peer, sb_err why, const char *detail, bool forever);
     /* Ends the connection for good once what is queued is written. */
@@ -113,6 +116,10 @@ static inline sb_err sb__pipe_push(sb_peer *peer, const sb_msg *msg)
         peer->link->output(peer);
     return SB_OK;
 }
+
+/* Queues the first messages of a run, as many as there is room for, and returns these; none where each has to
+ * be looked at. No refusal is noted: whoever pushes the next one by itself learns why. */
+sb_run sb__pipe_push_run(sb_peer *peer, const sb_run *run);
 
 /* Told by the far side after octets left: may call the pattern's writable slot. */
 void sb__pipe_drained(sb_peer *peer);

@@ -102,6 +102,22 @@ sb_err sb__robin_send(sb_pattern *pat, sb_msg *msg)
     return err == SB_EAGAIN && drops(robin) ? overflow(robin, msg) : err;
 }
 
+sb_peer *sb__robin_sole(const sb_pattern *pat)
+{
+    const sb__robin *robin = (const sb__robin *)pat;
+    sb_list_node *first = robin->ring.next;
+    if (sb_list_empty(&robin->ring) || first != robin->ring.prev || pat->passing ||
+        pat->options->balance != SB_BALANCE_ROUND_ROBIN)
+        return NULL;
+    return SB_LIST_ENTRY(first, sb_peer, active);
+}
+
+sb_run sb__robin_send_run(sb_pattern *pat, const sb_run *run)
+{
+    sb_peer *peer = sb__robin_sole(pat);
+    return peer != NULL ? sb__pipe_push_run(peer, run) : (sb_run){0};
+}
+
 void sb__robin_admit(sb_pattern *pat, sb_peer *peer)
 {
     sb__robin *robin = robin_from(pat);

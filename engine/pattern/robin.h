@@ -35,6 +35,10 @@ static inline bool sb__robin_passes_over(const sb__robin *robin, const sb_peer *
     return robin->base.passing && peer->inside && robin->peers > robin->links;
 }
 
+sb_peer *sb__robin_sole(const sb_pattern *pat);
+/* A run goes to the only peer with room, if there is but one. */
+sb_run sb__robin_send_run(sb_pattern *pat, const sb_run *run);
+
 /* An empty message, for probe_router. */
 sb_err sb__probe(sb_peer *peer);
 

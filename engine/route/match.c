@@ -36,31 +36,37 @@ uint64_t sb__route_head(const uint8_t *p, size_t len)
     return len > 0 ? p[0] : 0;
 }
 
-static bool quick_row_matches(
-    const sb_route *route, const sb__quick_row *q, const uint64_t head[2], const sb_frame *f)
+static inline bool quick_row_matches(
+    const sb_route *route, const sb__quick_row *q, const uint64_t head[2], const uint8_t *data, size_t len)
 {
     uint64_t other = ((head[0] & q->mask[0]) ^ q->value[0]) | ((head[1] & q->mask[1]) ^ q->value[1]);
     const size_t n = SB__QUICK_OCTETS;
 
-    if (other != 0 || (q->equals ? f->len != q->len : f->len < q->len))
+    if (other != 0 || (q->equals ? len != q->len : len < q->len))
         return false;
-    return q->len <= n || memcmp(f->data + n, route->rows[q->row].bytes + n, q->len - n) == 0;
+    return q->len <= n || memcmp(data + n, route->rows[q->row].bytes + n, q->len - n) == 0;
+}
+
+static inline uint32_t quick_find(const sb_route *route, const uint8_t *data, size_t len)
+{
+    uint64_t head[2];
+
+    head[0] = sb__route_head(data, len);
+    head[1] = len > 8 ? sb__route_head(data + 8, len - 8) : 0;
+    for (uint32_t i = 0; i < route->quick_n; i++)
+        if (quick_row_matches(route, &route->quick[i], head, data, len))
+            return route->quick[i].row;
+    return route->all;
 }
 
 static uint32_t quick_match(const sb_route *route, const sb_msg *msg)
 {
     const sb_frame *f;
-    uint64_t head[2];
 
     if (route->quick_frame >= sb_msg_count(msg))
         return route->all;
     f = sb_msg_frame(msg, route->quick_frame);
-    head[0] = sb__route_head(f->data, f->len);
-    head[1] = f->len > 8 ? sb__route_head(f->data + 8, f->len - 8) : 0;
-    for (uint32_t i = 0; i < route->quick_n; i++)
-        if (quick_row_matches(route, &route->quick[i], head, f))
-            return route->quick[i].row;
-    return route->all;
+    return quick_find(route, f->data, f->len);
 }
 
 static uint32_t group_match(const sb__route_group *g, const sb_frame *f, uint32_t best)
@@ -118,6 +124,23 @@ const sb_route_row *sb_route_get(const sb_route *route, size_t row)
 void sb_route_hit(sb_route *route, size_t row)
 {
     route->hits[row]++;
+}
+
+void sb_route_hit_run(sb_route *route, size_t row, uint64_t n)
+{
+    route->hits[row] += n;
+}
+
+sb_route_sight sb_route_looks_at(const sb_route *route)
+{
+    if (route->quick_n + route->ngroups == 0)
+        return SB_ROUTE_BLIND;
+    return route->quick_n > 0 && route->quick_frame == 0 ? SB_ROUTE_FIRST : SB_ROUTE_ALL;
+}
+
+int sb_route_match_first(const sb_route *route, const uint8_t *data, size_t len)
+{
+    return (int)quick_find(route, data, len);
 }
 
 const sb_route_row *sb_route_decide(sb_route *route, const sb_msg *msg, size_t *row)

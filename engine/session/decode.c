@@ -1,7 +1,6 @@
 /* Frames to messages and commands. The hot path: every octet a peer sends passes here.
  * Before: the receive buffer. After: on_msg with a view, control.c, handshake.c. */
-#include "engine/session/internal.h"
-#include "engine/wire/frame.h"
+#include "engine/session/plain.h"
 #include "engine/trace.h"
 
 /* ---- handing on ---- */
@@ -279,23 +278,11 @@ static inline __attribute__((always_inline)) size_t plain_view(
 
     SB_TRACE(4);
     do {
-        size_t left = (size_t)(end - at), head = 2;
         sb_frame *f = &msg->inl[n];
         uint64_t len;
+        size_t head = n < s->max_plain ? sb__plain_head(s, at, (size_t)(end - at), &flags, &len) : 0;
 
-        if (left < 2 || n == s->max_plain)
-            return 0;
-        flags = at[0];
-        len = at[1];
-        if (flags > SB__FRAME_MORE) {
-            if (flags > (SB__FRAME_MORE | SB__FRAME_LONG) || left < 9)
-                return 0;
-            len = sb__be64_get(at + 1);
-            head = 9;
-            if (len < 256)
-                return 0;
-        }
-        if (len > left - head || len > s->max_frame)
+        if (head == 0)
             return 0;
         octets += len;
         f->data = at + head;

@@ -373,11 +373,16 @@ static bool same_decision(sb_socket *sock, sb_route_call *call, const sb_msg *ms
     return sb__route_calls(sock->route, call, msg);
 }
 
+bool sb__takes_more(const sb_socket *sock, const sb_peer *peer)
+{
+    return peer->link != NULL && peer->link->next != NULL && !peer->sheds && sock->claim == NULL &&
+           sock->pattern->impl->taken == NULL && is_direct(sock, peer);
+}
+
 bool sb_socket_next(sb_socket *sock, sb_peer *peer, sb_msg *msg, sb_route_call *call)
 {
     const sb_pattern_impl *impl = sock->pattern->impl;
-    if (peer == NULL || peer->link == NULL || peer->link->next == NULL || peer->sheds ||
-        sock->claim != NULL || impl->taken != NULL || !is_direct(sock, peer) || !peer->link->next(peer, msg))
+    if (peer == NULL || !sb__takes_more(sock, peer) || !peer->link->next(peer, msg))
         return false;
     msg->peer = peer;
     if ((impl->filter == NULL || impl->filter(sock->pattern, peer, msg) == SB_OK) &&

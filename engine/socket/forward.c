@@ -189,8 +189,13 @@ sb_err sb__route_run(sb_socket *sock, sb_peer *peer, sb_msg *msg)
     SB_TRACE(8);
     match m = {.route = sock->route};
     m.r = sb_route_decide(sock->route, msg, &m.row);
-    if (m.r != NULL)
-        return actions[m.r->action](sock, peer, msg, &m);
+    if (m.r != NULL) {
+        bool sends = m.r->action == SB_ROUTE_TO && peer != NULL;
+        sb_err err = actions[m.r->action](sock, peer, msg, &m);
+        if (sends && err == SB_OK)
+            sb__run_on(sock, peer);
+        return err;
+    }
     sb_engine_dead_letter(sock->engine, sock, peer, msg, "no route", "", SB_DROP_NO_ROUTE);
     sb__abandon(sock, peer);
     return SB_OK;

@@ -149,6 +149,8 @@ struct sb_socket {
     sb_msg *received;   /* what the last recv showed, if it is our own copy */
     sb_peer *peeked;    /* whose first message the last recv showed */
 
+    struct sb__inlet *inlet; /* run.c: open while a run is shared out; else NULL */
+
     bool closing, closed;
     bool draining;    /* takes no input any more, answers apart */
     bool one_way;     /* ... and when that began had taken messages and never sent any */
@@ -217,6 +219,9 @@ void sb__fair_update(
     sb_peer *peer);             /* in the fair ring exactly while it has messages that may be delivered */
 void sb__pump(sb_socket *sock); /* queued input goes on at the end of the turn */
 
+/* While a message of the peer is dealt with: whether the next ones may be at once. */
+bool sb__takes_more(const sb_socket *sock, const sb_peer *peer);
+
 /* forward.c */
 void sb__held_release(sb_socket *to);       /* room at `to` */
 void sb__held_forget_target(sb_socket *to); /* it closes: to the dead letters */
@@ -224,6 +229,9 @@ void sb__held_forget_peer(sb_peer *from);   /* its socket closes */
 sb_err sb__route_run(sb_socket *sock, sb_peer *peer, sb_msg *msg);
 /* Whether the row that matches runs this call; counts a hit then. */
 bool sb__route_calls(sb_route *route, const sb_route_call *call, const sb_msg *msg);
+
+/* run.c: a message of the peer was sent on by the table; those behind it that may go as well do. */
+void sb__run_on(sb_socket *sock, sb_peer *peer);
 
 /* deadletter.c */
 bool sb__dead_letter_to(sb_socket *to, sb_socket *sock, sb_peer *peer, const sb_msg *msg, const char *reason,
