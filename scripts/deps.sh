@@ -21,6 +21,7 @@ libjeromq-java
 liblua5.4-dev
 libseccomp-dev
 libnginx-mod-stream
+libpcap-dev
 libsodium-dev
 libssl-dev
 liburing-dev

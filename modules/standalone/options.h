@@ -43,6 +43,7 @@ int run_command(const options *opts);
 int check_command(const options *opts);
 int route_command(const options *opts);
 int conform_main(const command *cmd, int argc, char **argv);
+int dump_main(const command *cmd, int argc, char **argv);
 int keygen_main(const command *cmd, int argc, char **argv);
 int options_main(const command *cmd, int argc, char **argv);
 int cat_main(const command *cmd, int argc, char **argv);
