@@ -18,6 +18,8 @@ typedef enum sb_inside {
     SB_INSIDE,       /* for whom the mate chooses: subscribers, workers */
     SB_INSIDE_REACH, /* for a peer of the mate's by its routing id: answers, so it ends when no more work
                         comes */
+    SB_INSIDE_HEIR,  /* for the engine that comes after one that drains: what is left when all others have
+                        taken theirs. Comes only to a socket that drains */
     SB_INSIDE_COUNT
 } sb_inside;
 

@@ -24,12 +24,19 @@ static sb_err adopt_alone(sb_socket *sock, sb_stream *st, const sb_arrival *arri
     return code;
 }
 
+/* An heir comes when the end has begun, others only until then. */
+static bool may_come(const sb_socket *sock, const sb_arrival *arrival)
+{
+    return !sock->closing && sock->draining == (arrival->inside == SB_INSIDE_HEIR) &&
+           sock->engine->drain_parted < SB_INSIDE_HEIR;
+}
+
 /* It joins those that came the same way. */
 static sb_err adopt_guest(sb_socket *sock, sb_stream *st, const sb_arrival *arrival, char *err, size_t cap)
 {
     sb_err code = SB_ECLOSED;
     const char *why = "the socket takes no input any more";
-    if (!sock->closing && !sock->draining)
+    if (may_come(sock, arrival))
         code = sb__listener_join(sock, st, arrival, &why);
     else
         sb__stream_refuse(&sock->engine->hub, st);

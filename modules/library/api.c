@@ -54,6 +54,9 @@ static const sb_api api = {
     .team_destroy = sb_team_destroy,
     .board_set_ledger = sb_board_set_ledger,
     .event_line = sb_board_event_line,
+    .heir_wanted = sb_heir_wanted,
+    .heir_create = sb_heir_create,
+    .heir_destroy = sb_heir_destroy,
 };
 
 const sb_api *sb_api_get(uint32_t version)

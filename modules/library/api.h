@@ -8,6 +8,7 @@
 
 #include "modules/library/board.h"
 #include "modules/library/gateway.h"
+#include "modules/library/heir.h"
 #include "modules/library/ledger.h"
 #include "modules/library/plan.h"
 #include "modules/library/samples.h"
@@ -82,6 +83,9 @@ typedef struct sb_api {
     void (*team_destroy)(sb_team_host *team);
     void (*board_set_ledger)(sb_board *board, sb_ledger *ledger);
     size_t (*event_line)(const sb_socket *sock, const sb_event *event, char *out, size_t cap);
+    bool (*heir_wanted)(sb_plan *plan);
+    sb_err (*heir_create)(sb_engine *engine, sb_mesh *mesh, const int *posts, size_t n, sb_heir **out);
+    void (*heir_destroy)(sb_heir *heir);
 } sb_api;
 
 /* The table, or NULL when this library does not speak that version. Any thread. */

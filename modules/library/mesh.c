@@ -128,27 +128,43 @@ static int next_offer(int look, offer *o, int *fd)
     return *fd >= 0 && n == (ssize_t)sizeof *o;
 }
 
-/* Links of a team are told apart by the name they ask for; nobody else serves such names (team.c). */
-static sb_inside inside_of(const char *name)
+/* Links are told apart by the name they ask for; nobody else serves such names (team.c, heir.c). */
+typedef struct kind {
+    const char *prefix;
+    sb_inside inside;
+    const char *endpoint;
+    bool only; /* where nobody else is */
+} kind;
+
+static const kind kinds[] = {
+    {SB_MESH_TEAM, SB_INSIDE, SB_MESH_MATE, false},
+    {SB_MESH_REACH, SB_INSIDE_REACH, SB_MESH_MATE, false},
+    {SB_MESH_HEIR, SB_INSIDE_HEIR, SB_MESH_NEXT, false},
+    {SB_MESH_REST, SB_INSIDE_HEIR, SB_MESH_NEXT, true},
+    {"", SB_OUTSIDE, SB_MESH_GATEWAY, false},
+};
+
+static const kind *kind_of(const char *name)
 {
-    if (strncmp(name, SB_MESH_TEAM, sizeof SB_MESH_TEAM - 1) == 0)
-        return SB_INSIDE;
-    return strncmp(name, SB_MESH_REACH, sizeof SB_MESH_REACH - 1) == 0 ? SB_INSIDE_REACH : SB_OUTSIDE;
+    const kind *k = kinds;
+    while (strncmp(name, k->prefix, strlen(k->prefix)) != 0)
+        k++;
+    return k;
 }
 
 static void accept_offer(sb_mesh *mesh, const offer *o, int fd)
 {
     const served *s = sb_map_get(&mesh->served, o->name, strlen(o->name));
     sb_socket *sock = s != NULL ? sb_engine_find_socket(mesh->engine, s->socket) : NULL;
-    sb_inside inside = inside_of(o->name);
+    const kind *k = kind_of(o->name);
     const sb_arrival arrival = {
-        .inside = (uint8_t)inside,
-        .endpoint = inside != SB_OUTSIDE ? SB_MESH_MATE : SB_MESH_GATEWAY,
+        .inside = (uint8_t)k->inside,
+        .endpoint = k->endpoint,
         .address = o->from,
         .user_id = o->user,
         .speaks = s != NULL && s->speaks,
     };
-    if (sock != NULL)
+    if (sock != NULL && (!k->only || sb_socket_peers(sock) == 0))
         sb_socket_adopt(sock, fd, &arrival, NULL, 0);
     else
         close(fd);

@@ -56,6 +56,10 @@ sb_err sb_mesh_serve(sb_mesh *mesh, const char *name, const char *socket, bool s
     "worker://" /* ... and mates of a team as this and their number, for names that begin so: */
 #define SB_MESH_TEAM  "team/"
 #define SB_MESH_REACH "reach/"
+/* ... and the heir of an engine that drains, which wants what is left (SB_MESH_REST: if nobody else does). */
+#define SB_MESH_NEXT "next://"
+#define SB_MESH_HEIR "heir/"
+#define SB_MESH_REST "rest/"
 uint32_t sb_mesh_gateways(sb_engine *engine);
 
 #ifdef __cplusplus

@@ -114,6 +114,8 @@ void ngx_signalbox_gateway_stop(ngx_signalbox_worker_t *w)
 {
     w->api->mesh_destroy(w->mesh);
     w->mesh = NULL;
+    if (ngx_exiting)
+        ngx_signalbox_mesh_leave(w->conf);
 }
 
 void ngx_signalbox_gateway_free(ngx_signalbox_worker_t *w)
@@ -121,7 +123,9 @@ void ngx_signalbox_gateway_free(ngx_signalbox_worker_t *w)
     w->api->gateway_destroy(w->gateway);
     w->api->gate_destroy(w->gate);
     w->api->team_destroy(w->team);
+    w->api->heir_destroy(w->heir);
     w->team = NULL;
+    w->heir = NULL;
     w->gateway = NULL;
     w->gate = NULL;
 }

@@ -315,7 +315,10 @@ static char *ngx_signalbox_init_uses(ngx_cycle_t *cycle, ngx_signalbox_conf_t *c
     ngx_uint_t used = conf->uses != NULL && conf->uses->nelts != 0;
     if (used && ngx_signalbox_gateway_check(cycle, conf) != NGX_OK)
         return NGX_CONF_ERROR;
-    if (!used && !(conf->all && conf->workers > 1))
+    conf->meshed = used || (conf->all && conf->workers > 1);
+    if (ngx_signalbox_mesh_inherit(cycle, conf) != NGX_OK)
+        return NGX_CONF_ERROR;
+    if (!conf->meshed && !conf->api->heir_wanted(conf->plan))
         return NGX_CONF_OK;
     return ngx_signalbox_mesh_open(cycle, conf, conf->workers) == NGX_OK ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
@@ -356,7 +359,7 @@ static ngx_int_t ngx_signalbox_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     ngx_uint_t owner = conf->all || ngx_worker == (ngx_uint_t)conf->owner;
     ngx_signalbox_mesh_take(conf, ngx_worker);
-    if (ngx_signalbox_listen_take(cycle, conf, owner) == NGX_OK && (owner || conf->nboxes != 0))
+    if (ngx_signalbox_listen_take(cycle, conf, owner) == NGX_OK && (owner || conf->meshed))
         ngx_signalbox_worker_start(cycle, conf, owner);
     return NGX_OK;
 }

@@ -74,6 +74,9 @@ typedef struct ngx_signalbox_conf_s {
     ngx_array_t *uses;     /* of ngx_signalbox_use_t: sockets that HTTP locations name; may be NULL */
     sb_mesh_box *boxes;    /* one per worker, when workers have to reach each other */
     ngx_uint_t nboxes, me; /* me: this worker's number */
+    ngx_uint_t meshed;     /* workers without scripts reach those with them */
+    int olds[SB_HEIR_OLD]; /* ways into boxes of the workers with scripts of older configurations */
+    ngx_uint_t old_workers[SB_HEIR_OLD], nolds;
     ngx_signalbox_worker_t *worker; /* NULL in the master and in workers that have no engine */
 } ngx_signalbox_conf_t;
 
@@ -86,6 +89,7 @@ struct ngx_signalbox_worker_s {
     sb_engine *engine;
     sb_mesh *mesh;             /* the owner's */
     sb_team_host *team;        /* of a worker with mates; lives longer than the board */
+    sb_heir *heir;             /* the owner's; lives longer than the board */
     sb_gate *gate;             /* the owner's; lives longer than the board */
     sb_gateway *gateway;       /* likewise; NULL: no location wants one */
     ngx_connection_t *loop;    /* the engine's descriptor */
