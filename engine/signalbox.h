@@ -13,5 +13,6 @@
 #include "engine/security.h"
 #include "engine/session.h"
 #include "engine/socket.h"
+#include "engine/tap.h"
 
 #endif

@@ -13,9 +13,17 @@ void sb__hops_follow(sb_socket *from, sb_socket *to)
         sb_socket_set_hops(to, sb_socket_hops(from));
 }
 
+/* For the tap: what became of the message as it came. */
+static void told(sb__task *t, sb_deed deed, const sb__lsock *to, const char *reason)
+{
+    if (!t->ls->closing && t->view != NULL)
+        sb_socket_passed(t->ls->sock, sb__task_peer(t), t->view, deed, to != NULL ? to->sock : NULL, reason);
+}
+
 static void dead_letter(sb__task *t, const sb_msg *msg, const char *reason, const char *where, sb_drop drop)
 {
     sb__lsock *ls = t->ls;
+    told(t, SB_DEED_DEAD, NULL, reason);
     if (!ls->closing)
         sb_engine_dead_letter(ls->script->engine, ls->sock, sb__task_peer(t), msg, reason, where, drop);
 }
@@ -30,7 +38,9 @@ void sb__lsock_deliver(sb__task *t, sb__lsock *to, sb_msg *msg)
     if (!t->ls->closing)
         sb__hops_follow(t->ls->sock, to->sock);
     sb_err err = from != NULL ? sb_socket_forward(to->sock, from, msg) : sb_socket_send(to->sock, msg);
-    if (err != SB_OK)
+    if (err == SB_OK)
+        told(t, SB_DEED_TO, to, NULL);
+    else
         dead_letter(t, msg, sb_strerror(err), "", err == SB_EAGAIN ? SB_DROP_HWM : SB_DROP_NO_PEER);
 }
 
@@ -51,18 +61,20 @@ static void refuse_original(lua_State *L, sb__task *t, int idx, const char *fall
     dead_letter(t, t->view, reason, where, SB_DROP_SCRIPT);
 }
 
-static void drop_message(sb__task *t)
-{
-    if (!t->ls->closing)
-        sb_socket_count_drop(t->ls->sock, SB_DROP_DENIED);
-}
-
 /* Stack of a message body: 1 function, 2 peer object, 3 message object, 4.. results. The function's first
  * result and second. */
 #define ARG_FN   1
 #define ARG_PEER 2
 #define ARG_MSG  3
 #define RESULT   4
+
+/* The reason, if there is one, stands behind the token. */
+static void drop_message(lua_State *L, sb__task *t)
+{
+    told(t, SB_DEED_DROP, NULL, lua_isstring(L, RESULT + 1) ? lua_tostring(L, RESULT + 1) : NULL);
+    if (!t->ls->closing)
+        sb_socket_count_drop(t->ls->sock, SB_DROP_DENIED);
+}
 
 static void push_message(lua_State *L, sb__task *t, uint64_t peer_id)
 {
@@ -163,7 +175,9 @@ static int reply(lua_State *L, sb__task *t)
     sb__out_finish(&out);
     if (code == SB_EINVAL)
         return luaL_error(L, "on_message returned something that is no reply: %s", err);
-    if (code != SB_OK)
+    if (code == SB_OK)
+        told(t, SB_DEED_REPLY, NULL, NULL);
+    else
         dead_letter(t, t->view, sb_strerror(code), "", SB_DROP_NO_PEER);
     return 0;
 }
@@ -173,15 +187,19 @@ static int on_message_k(lua_State *L, int status, lua_KContext ctx)
     (void)status;
     sb__task *t = (sb__task *)ctx;
     if (lua_isnil(L, RESULT)) {
-        if (lua_isnil(L, RESULT + 1))
+        if (lua_isnil(L, RESULT + 1)) {
+            told(t, SB_DEED_HANDLED, NULL, NULL);
             return 0;
+        }
         refuse_original(L, t, RESULT + 1, "refused");
         answer_nothing(t);
     } else if (sb__is_token(L, RESULT, SB__DROP)) {
-        drop_message(t);
+        drop_message(L, t);
         answer_nothing(t);
     } else if (lua_type(L, RESULT) != LUA_TBOOLEAN) {
         return reply(L, t);
+    } else {
+        told(t, SB_DEED_HANDLED, NULL, NULL);
     }
     return 0;
 }
@@ -259,7 +277,7 @@ static int pipe_k(lua_State *L, int status, lua_KContext ctx)
     if (lua_isnil(L, RESULT)) {
         refuse_original(L, t, RESULT + 1, "the pipe function returned nothing");
     } else if (sb__is_token(L, RESULT, SB__DROP)) {
-        drop_message(t);
+        drop_message(L, t);
     } else if (is_list_of_messages(L, RESULT)) {
         for (lua_Integer i = 1; lua_rawgeti(L, RESULT, i) != LUA_TNIL; i++, lua_pop(L, 1))
             pipe_value(L, t, lua_gettop(L));
@@ -292,7 +310,7 @@ static int row_k(lua_State *L, int status, lua_KContext ctx)
             return luaL_error(L, "the message was closed by the function that routes it");
         sb__lsock_deliver(t, to, t->msg->msg);
     } else if (sb__is_token(L, RESULT, SB__DROP)) {
-        drop_message(t);
+        drop_message(L, t);
     } else if (lua_isnil(L, RESULT)) {
         refuse_original(L, t, RESULT + 1, "no route");
     } else {
@@ -362,6 +380,7 @@ static sb_err hand_over(sb__lsock *ls, sb_peer *peer, sb_msg *msg)
         sb_timer_start(s->loop, &s->kick, sb_loop_now(s->loop));
         return SB_EAGAIN;
     }
+    sb_socket_passed(ls->sock, peer, msg, SB_DEED_HANDLED, NULL, NULL);
     t->given = msg;
     t->given_peer = peer;
     sb__task_wake(t, SB__WAKE_EVENT);
@@ -373,7 +392,7 @@ static sb_err on_msg(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *m
 {
     sb__lsock *ls = (sb__lsock *)self;
     sb_script *s = ls->script;
-    if (ls->asks && sb__request_answer(ls, msg))
+    if (ls->asks && sb__request_answer(ls, peer, msg))
         return SB_OK;
     if (ls->proxy != NULL)
         return sb__proxy_msg(ls, peer, msg);

@@ -54,8 +54,10 @@ sb_err sb__proxy_msg(sb__lsock *ls, sb_peer *peer, sb_msg *msg)
     in->bytes += sb_msg_size(msg);
     if (p->capture != NULL)
         capture(p, msg);
-    if (to != NULL)
+    if (to != NULL) {
+        sb_socket_passed(ls->sock, peer, msg, SB_DEED_TO, to->sock, NULL);
         return sb_socket_forward(to->sock, peer, msg);
+    }
     sb_engine_dead_letter(
         ls->script->engine, ls->sock, peer, msg, "the target is closed", "", SB_DROP_NO_ROUTE);
     return SB_OK;

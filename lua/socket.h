@@ -110,7 +110,7 @@ void sb__lpeer_push_anew(lua_State *L, sb__lsock *ls, sb_peer *peer);
 uint64_t sb__lpeer_check(lua_State *L, int idx);
 
 /* A message that may answer a request of a DEALER: true when it did (socket_request.c). */
-bool sb__request_answer(sb__lsock *ls, sb_msg *msg);
+bool sb__request_answer(sb__lsock *ls, sb_peer *peer, sb_msg *msg);
 /* The task's request is over, answered or not. Idempotent. */
 void sb__request_finish(sb__task *t);
 /* Sends the value at idx; raises only when it is no message (socket_io.c). */

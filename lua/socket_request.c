@@ -45,7 +45,7 @@ static sb__request *find(const sb__lsock *ls, uint32_t id)
     return NULL;
 }
 
-bool sb__request_answer(sb__lsock *ls, sb_msg *msg)
+bool sb__request_answer(sb__lsock *ls, sb_peer *peer, sb_msg *msg)
 {
     uint32_t id;
     if (msg->n < 2 || msg->frames[0].len != ID_SIZE || msg->frames[0].data[0] != 0 || msg->frames[1].len != 0)
@@ -59,6 +59,7 @@ bool sb__request_answer(sb__lsock *ls, sb_msg *msg)
         sb_socket_count_drop(ls->sock, SB_DROP_FILTERED);
         return true;
     }
+    sb_socket_passed(ls->sock, peer, msg, SB_DEED_HANDLED, NULL, NULL);
     sb__task_wake(req->task, SB__WAKE_EVENT);
     sb__tasks_drain(s);
     return true;

@@ -2,6 +2,7 @@
  * through the peer's in queue, fairly over peers. Before: transport/conn.c (a message was parsed), pattern/
  * (filter). After: socket/forward.c, the handler. */
 #include "engine/socket/internal.h"
+#include "engine/tap.h"
 #include "engine/trace.h"
 
 #include <stdlib.h>
@@ -45,21 +46,22 @@ void sb__abandon(sb_socket *sock, sb_peer *peer)
         sock->pattern->impl->abandoned(sock->pattern, peer);
 }
 
-static sb_err decide_claimed(sb_socket *sock, sb_peer *peer, sb_msg *msg)
+static sb_err decide_slowly(sb_socket *sock, sb_peer *peer, sb_msg *msg)
 {
-    sb_err err = sock->claim->on_msg(sock->claim, sock, peer, msg);
+    sb_err err = sock->claim != NULL ? sock->claim->on_msg(sock->claim, sock, peer, msg) : SB_ENOENT;
     if (err != SB_ENOENT || sock->route != NULL)
         return err != SB_ENOENT ? err : sb__route_run(sock, peer, msg);
     if (sock->handler != NULL && sock->handler->on_msg != NULL)
         return sock->handler->on_msg(sock->handler, sock, peer, msg);
+    sb_socket_passed(sock, peer, msg, SB_DEED_DEAD, sock->engine->dead_letter, "no route");
     sb_engine_dead_letter(sock->engine, sock, peer, msg, "no route", "", SB_DROP_NO_ROUTE);
     return SB_OK;
 }
 
 static inline __attribute__((always_inline)) sb_err decide(sb_socket *sock, sb_peer *peer, sb_msg *msg)
 {
-    if (sock->claim != NULL)
-        return decide_claimed(sock, peer, msg);
+    if (sock->detour)
+        return decide_slowly(sock, peer, msg);
     if (sock->route != NULL)
         return sb__route_run(sock, peer, msg);
     return sock->handler->on_msg(sock->handler, sock, peer, msg);
@@ -375,7 +377,7 @@ static bool same_decision(sb_socket *sock, sb_route_call *call, const sb_msg *ms
 
 bool sb__takes_more(const sb_socket *sock, const sb_peer *peer)
 {
-    return peer->link != NULL && peer->link->next != NULL && !peer->sheds && sock->claim == NULL &&
+    return peer->link != NULL && peer->link->next != NULL && !peer->sheds && !sock->detour &&
            sock->pattern->impl->taken == NULL && is_direct(sock, peer);
 }
 
@@ -438,6 +440,7 @@ static sb_err recv_peer(sb_socket *sock, sb_msg *out)
         sb__pump(sock);
         if (impl->taken != NULL)
             impl->taken(sock->pattern, peer, out);
+        sb_socket_passed(sock, peer, out, SB_DEED_HANDLED, NULL, NULL);
         return SB_OK;
     }
     sb_msg_finish(out);

@@ -1,6 +1,7 @@
 /* Forwarding: route rows at work, and messages that wait for room at their target.
  * Before: socket/deliver.c. After: pattern/ (send), transport. */
 #include "engine/socket/internal.h"
+#include "engine/tap.h"
 #include "engine/trace.h"
 
 #include <stdlib.h>
@@ -131,14 +132,14 @@ typedef struct match {
     sb_route *route;
     size_t row;
     const sb_route_row *r;
+    sb_socket *to; /* of a row that forwards */
 } match;
 
 static sb_err act_to(sb_socket *sock, sb_peer *peer, sb_msg *msg, const match *m)
 {
-    sb_socket *to = m->r->nto == 1 ? m->r->to[0] : sb_route_pick(m->route, m->row);
     if (m->r->reason == NULL)
-        return sb_socket_forward(to, peer, msg);
-    sb__dead_letter_to(to, sock, peer, msg, m->r->reason, "", SB_DROP_NO_ROUTE);
+        return sb_socket_forward(m->to, peer, msg);
+    sb__dead_letter_to(m->to, sock, peer, msg, m->r->reason, "", SB_DROP_NO_ROUTE);
     sb__abandon(sock, peer);
     return SB_OK;
 }
@@ -184,11 +185,26 @@ bool sb__route_calls(sb_route *route, const sb_route_call *call, const sb_msg *m
     return true;
 }
 
+/* What a function decides it tells itself. */
+static void tell(sb_socket *sock, sb_peer *peer, const sb_msg *msg, const match *m)
+{
+    static const sb_deed deeds[] = {
+        [SB_ROUTE_TO] = SB_DEED_TO, [SB_ROUTE_REPLY] = SB_DEED_REPLY, [SB_ROUTE_DROP] = SB_DEED_DROP};
+    if (m->r->action == SB_ROUTE_CALL)
+        return;
+    sb_deed deed = m->r->reason != NULL ? SB_DEED_DEAD : deeds[m->r->action];
+    sb_socket_passed(sock, peer, msg, deed, m->to, m->r->reason);
+}
+
 sb_err sb__route_run(sb_socket *sock, sb_peer *peer, sb_msg *msg)
 {
     SB_TRACE(8);
     match m = {.route = sock->route};
     m.r = sb_route_decide(sock->route, msg, &m.row);
+    if (m.r != NULL && m.r->action == SB_ROUTE_TO)
+        m.to = m.r->nto == 1 ? m.r->to[0] : sb_route_pick(m.route, m.row);
+    if (m.r != NULL && sock->detour)
+        tell(sock, peer, msg, &m);
     if (m.r != NULL) {
         bool sends = m.r->action == SB_ROUTE_TO && peer != NULL;
         sb_err err = actions[m.r->action](sock, peer, msg, &m);
@@ -196,6 +212,7 @@ sb_err sb__route_run(sb_socket *sock, sb_peer *peer, sb_msg *msg)
             sb__run_on(sock, peer);
         return err;
     }
+    sb_socket_passed(sock, peer, msg, SB_DEED_DEAD, sock->engine->dead_letter, "no route");
     sb_engine_dead_letter(sock->engine, sock, peer, msg, "no route", "", SB_DROP_NO_ROUTE);
     sb__abandon(sock, peer);
     return SB_OK;

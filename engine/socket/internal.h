@@ -23,9 +23,10 @@ struct sb_engine {
     sb_list sockets;
     uint32_t nsockets;
     sb_socket *dead_letter;
-    sb__budget budget; /* what all peers' queues hold */
-    bool holding;      /* connects wait */
-    sb_list shells;    /* closed sockets that route rows still name */
+    struct sb_tap *tap; /* NULL: nobody is told what became of messages */
+    sb__budget budget;  /* what all peers' queues hold */
+    bool holding;       /* connects wait */
+    sb_list shells;     /* closed sockets that route rows still name */
     sb_authenticator *authenticator;
     uint32_t worker, workers; /* which one of how many that are one (engine/team.h) */
     sb_map questions;         /* peers that wait to be let in, by number (auth.c) */
@@ -113,6 +114,7 @@ struct sb_socket {
     sb__pattern_options popts;
     sb_handler *handler;
     sb_handler *claim; /* the host's, asked first */
+    bool detour;       /* there is a claim or a tap: messages take the long way round */
     void *data;
     sb_team *team;  /* NULL: the socket is alone */
     uint8_t inside; /* an sb_inside: receives what comes over links */
@@ -232,6 +234,9 @@ bool sb__route_calls(sb_route *route, const sb_route_call *call, const sb_msg *m
 
 /* run.c: a message of the peer was sent on by the table; those behind it that may go as well do. */
 void sb__run_on(sb_socket *sock, sb_peer *peer);
+
+/* tap.c: the claim or the tap changed */
+void sb__detour_update(sb_socket *sock);
 
 /* deadletter.c */
 bool sb__dead_letter_to(sb_socket *to, sb_socket *sock, sb_peer *peer, const sb_msg *msg, const char *reason,

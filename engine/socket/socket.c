@@ -204,6 +204,7 @@ sb_err sb_socket_create(sb_engine *engine, sb_type type, const char *name, sb_so
         return SB_ENOMEM;
     sock->engine = engine;
     sock->type = type;
+    sb__detour_update(sock);
     sock->meter.base.time = sb_engine_now(engine);
     engine->hub.last_id++;
     sock->name = name != NULL ? strdup(name) : auto_name(engine, type);
@@ -443,6 +444,7 @@ void sb_socket_set_handler(sb_socket *sock, sb_handler *handler)
 void sb_socket_set_claim(sb_socket *sock, sb_handler *claim)
 {
     sock->claim = claim;
+    sb__detour_update(sock);
     sb__pump(sock);
 }
 

@@ -57,6 +57,10 @@ static const sb_api api = {
     .heir_wanted = sb_heir_wanted,
     .heir_create = sb_heir_create,
     .heir_destroy = sb_heir_destroy,
+    .access_create = sb_access_create,
+    .access_destroy = sb_access_destroy,
+    .access_line = sb_access_line,
+    .engine_set_tap = sb_engine_set_tap,
 };
 
 const sb_api *sb_api_get(uint32_t version)

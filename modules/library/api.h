@@ -6,6 +6,7 @@
 #ifndef SB_API_H
 #define SB_API_H
 
+#include "modules/library/access.h"
 #include "modules/library/board.h"
 #include "modules/library/gateway.h"
 #include "modules/library/heir.h"
@@ -86,6 +87,10 @@ typedef struct sb_api {
     bool (*heir_wanted)(sb_plan *plan);
     sb_err (*heir_create)(sb_engine *engine, sb_mesh *mesh, const int *posts, size_t n, sb_heir **out);
     void (*heir_destroy)(sb_heir *heir);
+    sb_err (*access_create)(const sb_access_config *cfg, char *err, size_t cap, sb_access **out);
+    void (*access_destroy)(sb_access *access);
+    size_t (*access_line)(sb_access *access, const sb_passage *passage, char *out);
+    void (*engine_set_tap)(sb_engine *engine, sb_tap *tap);
 } sb_api;
 
 /* The table, or NULL when this library does not speak that version. Any thread. */

@@ -47,6 +47,7 @@ typedef struct {
     ngx_msec_t began, took;
     ngx_str_t outcome; /* for $signalbox_status */
     ngx_str_t topic;
+    size_t size; /* octets of the frames that were made of the request */
     unsigned topic_known : 1;
 } ngx_http_signalbox_ctx_t;
 
@@ -58,6 +59,7 @@ ngx_array_t *ngx_http_signalbox_uses(ngx_cycle_t *cycle);
 /* ngx_http_signalbox_log.c. socket: which one the request's location uses, NULL: none. log: a line about the
  * request, "TEXT WHAT", that ends with that socket, before what nginx says of the client. */
 const char *ngx_http_signalbox_socket(ngx_http_request_t *r);
+const sb_use *ngx_http_signalbox_use_of(ngx_http_request_t *r); /* the same as a whole */
 void ngx_http_signalbox_log(ngx_http_request_t *r, ngx_uint_t level, const char *text, const char *what);
 
 /* ngx_http_signalbox_frames.c: requests to frames and back. parse: the value of frames=. make: all frames of

@@ -242,11 +242,13 @@ struct iovec *ngx_http_signalbox_frames_make(ngx_http_request_t *r, size_t *n)
 {
     ngx_http_signalbox_layout_t layout = ngx_http_signalbox_layout(r);
     struct iovec *frames = ngx_palloc(r->pool, layout.n * sizeof *frames);
+    ngx_http_signalbox_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_signalbox_module);
     for (size_t i = 0; frames != NULL && i < layout.n; i++) {
         ngx_str_t text;
         if (layout.items[i].make(r, &layout.items[i], &text) != NGX_OK)
             return NULL;
         frames[i] = (struct iovec){.iov_base = text.data, .iov_len = text.len};
+        ctx->size += text.len;
     }
     *n = layout.n;
     return frames;

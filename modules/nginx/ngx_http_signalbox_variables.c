@@ -11,6 +11,13 @@ static ngx_int_t ngx_http_signalbox_variable_set(ngx_http_variable_value_t *v, n
     return NGX_OK;
 }
 
+static ngx_int_t ngx_http_signalbox_variable_text(ngx_http_variable_value_t *v, const char *text)
+{
+    ngx_str_t value = {text != NULL ? ngx_strlen(text) : 0, (u_char *)text};
+    v->not_found = 1;
+    return value.len != 0 ? ngx_http_signalbox_variable_set(v, &value) : NGX_OK;
+}
+
 /* "ok", "full", "no_peer", "lost", "timeout", "canceled", "bad_reply", "nobody". */
 static ngx_int_t ngx_http_signalbox_variable_status(
     ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
@@ -42,12 +49,7 @@ static ngx_int_t ngx_http_signalbox_variable_time(
 static ngx_int_t ngx_http_signalbox_variable_socket(
     ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
 {
-    const char *socket = ngx_http_signalbox_socket(r);
-    v->not_found = 1;
-    if (socket == NULL)
-        return NGX_OK;
-    ngx_str_t text = {ngx_strlen(socket), (u_char *)socket};
-    return ngx_http_signalbox_variable_set(v, &text);
+    return ngx_http_signalbox_variable_text(v, ngx_http_signalbox_socket(r));
 }
 
 static ngx_int_t ngx_http_signalbox_variable_topic(
@@ -58,6 +60,43 @@ static ngx_int_t ngx_http_signalbox_variable_topic(
     v->not_found = 1;
     if (conf->use == NGX_CONF_UNSET || ngx_http_signalbox_topic(r, &text) != NGX_OK)
         return NGX_OK;
+    return ngx_http_signalbox_variable_set(v, &text);
+}
+
+/* The client as sockets see it. */
+static ngx_int_t ngx_http_signalbox_variable_peer(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_signalbox_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_signalbox_module);
+    return ngx_http_signalbox_variable_text(v, ctx != NULL ? ctx->client.address : NULL);
+}
+
+/* Which way it took: what the location is for. */
+static ngx_int_t ngx_http_signalbox_variable_route(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
+{
+    static const char *const names[SB_USE_COUNT] = {
+        [SB_USE_PAGE] = "page",
+        [SB_USE_REQUEST] = "request",
+        [SB_USE_PUBLISH] = "publish",
+        [SB_USE_SUBSCRIBE] = "subscribe",
+    };
+    const sb_use *use = ngx_http_signalbox_use_of(r);
+    return ngx_http_signalbox_variable_text(v, use != NULL ? names[use->kind] : NULL);
+}
+
+static ngx_int_t ngx_http_signalbox_variable_size(
+    ngx_http_request_t *r, ngx_http_variable_value_t *v, uintptr_t data)
+{
+    ngx_http_signalbox_ctx_t *ctx = ngx_http_get_module_ctx(r, ngx_http_signalbox_module);
+    ngx_str_t text;
+    v->not_found = 1;
+    if (ctx == NULL)
+        return NGX_OK;
+    text.data = ngx_pnalloc(r->pool, NGX_SIZE_T_LEN);
+    if (text.data == NULL)
+        return NGX_ERROR;
+    text.len = (size_t)(ngx_sprintf(text.data, "%uz", ctx->size) - text.data);
     return ngx_http_signalbox_variable_set(v, &text);
 }
 
@@ -107,6 +146,11 @@ static ngx_http_variable_t ngx_http_signalbox_variables[] = {
         0},
     {ngx_string("signalbox_time"), NULL, ngx_http_signalbox_variable_time, 0, NGX_HTTP_VAR_NOCACHEABLE, 0},
     {ngx_string("signalbox_socket"), NULL, ngx_http_signalbox_variable_socket, 0, NGX_HTTP_VAR_NOCACHEABLE,
+        0},
+    {ngx_string("signalbox_peer"), NULL, ngx_http_signalbox_variable_peer, 0, NGX_HTTP_VAR_NOCACHEABLE, 0},
+    {ngx_string("signalbox_size"), NULL, ngx_http_signalbox_variable_size, 0, NGX_HTTP_VAR_NOCACHEABLE, 0},
+    {ngx_string("signalbox_route"), NULL, ngx_http_signalbox_variable_route, 0, NGX_HTTP_VAR_NOCACHEABLE, 0},
+    {ngx_string("signalbox_action"), NULL, ngx_http_signalbox_variable_status, 0, NGX_HTTP_VAR_NOCACHEABLE,
         0},
     {ngx_string("signalbox_topic"), NULL, ngx_http_signalbox_variable_topic, 0, NGX_HTTP_VAR_NOCACHEABLE, 0},
     {ngx_string("signalbox_late"), NULL, ngx_http_signalbox_variable_count, 0, NGX_HTTP_VAR_NOCACHEABLE, 0},

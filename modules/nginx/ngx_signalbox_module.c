@@ -1,5 +1,6 @@
 /* Signalbox in nginx: the signalbox { } block and the module's life. After: the files named in the header. */
 #include "ngx_http_signalbox.h"
+#include "ngx_signalbox_access.h"
 #include "ngx_signalbox_gateway.h"
 #include "ngx_signalbox_mesh.h"
 
@@ -170,6 +171,11 @@ static const ngx_signalbox_directive_t ngx_signalbox_directives[] = {
     {ngx_string("zone"), 2, 2, "zone NAME SIZE;", ngx_signalbox_zone},
     {ngx_string("takeover"), 1, 1, "takeover drain|overlap;", ngx_signalbox_takeover},
     {ngx_string("library"), 1, 1, "library PATH;", ngx_signalbox_library},
+    {ngx_string("signalbox_log"), 1, 7,
+        "signalbox_log PATH [FORMAT] [escape=default|json|none] [buffer=SIZE] [flush=TIME] [sample=N] "
+        "[if=ACTIONS] "
+        "| off;",
+        ngx_signalbox_access},
 };
 
 #define NGX_SIGNALBOX_DIRECTIVES (sizeof ngx_signalbox_directives / sizeof *ngx_signalbox_directives)
@@ -210,6 +216,7 @@ static ngx_signalbox_conf_t *ngx_signalbox_conf_create(ngx_conf_t *cf)
     if (conf == NULL ||
         ngx_array_init(&conf->scripts, cf->pool, 4, sizeof(ngx_signalbox_script_t)) != NGX_OK ||
         ngx_array_init(&conf->listens, cf->pool, 4, sizeof(ngx_signalbox_listen_t *)) != NGX_OK ||
+        ngx_array_init(&conf->accesses, cf->pool, 2, sizeof(ngx_signalbox_access_t *)) != NGX_OK ||
         ngx_array_init(&conf->kept, cf->pool, 2, sizeof(ngx_signalbox_kept_t *)) != NGX_OK)
         return NULL;
     conf->dial = ngx_signalbox_mesh_dial;
@@ -257,8 +264,8 @@ static char *ngx_signalbox_block(ngx_conf_t *cf, ngx_command_t *cmd, void *data)
         return rv;
     conf->api = ngx_signalbox_library_open(cf, &conf->library);
     if (conf->api == NULL || ngx_signalbox_plan_keep(cf, conf) != NGX_OK ||
-        ngx_signalbox_takeover_add(cf, conf) != NGX_OK || ngx_signalbox_zone_add(cf, conf) != NGX_OK ||
-        ngx_signalbox_scripts_declare(cf, conf) != NGX_OK ||
+        ngx_signalbox_access_check(cf, conf) != NGX_OK || ngx_signalbox_takeover_add(cf, conf) != NGX_OK ||
+        ngx_signalbox_zone_add(cf, conf) != NGX_OK || ngx_signalbox_scripts_declare(cf, conf) != NGX_OK ||
         ngx_signalbox_kept_export(cf->cycle, conf) != NGX_OK)
         return NGX_CONF_ERROR;
     return NGX_CONF_OK;

@@ -46,9 +46,10 @@ typedef struct {
 typedef struct ngx_signalbox_lock_s ngx_signalbox_lock_t;
 
 typedef struct ngx_signalbox_conf_s {
-    ngx_array_t scripts; /* of ngx_signalbox_script_t */
-    ngx_array_t listens; /* of ngx_signalbox_listen_t * */
-    ngx_array_t kept;    /* of ngx_signalbox_kept_t * */
+    ngx_array_t scripts;  /* of ngx_signalbox_script_t */
+    ngx_array_t listens;  /* of ngx_signalbox_listen_t * */
+    ngx_array_t accesses; /* of ngx_signalbox_access_t * */
+    ngx_array_t kept;     /* of ngx_signalbox_kept_t * */
     ngx_signalbox_kept_t *lock;
     ngx_str_t zone_name; /* empty: no zone */
     size_t zone_size;
@@ -87,6 +88,7 @@ struct ngx_signalbox_worker_s {
     ngx_log_t *log;
     sb_board *board; /* NULL: ended */
     sb_engine *engine;
+    sb_tap tap;                /* of access logs */
     sb_mesh *mesh;             /* the owner's */
     sb_team_host *team;        /* of a worker with mates; lives longer than the board */
     sb_heir *heir;             /* the owner's; lives longer than the board */

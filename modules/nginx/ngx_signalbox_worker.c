@@ -1,5 +1,6 @@
 /* Signalbox in nginx: the engine in the worker's loop. One connection slot for its descriptor, one timer for
  * its deadline, one posted event where it wants to be stepped at once. */
+#include "ngx_signalbox_access.h"
 #include "ngx_signalbox_gateway.h"
 #include "ngx_signalbox_mesh.h"
 
@@ -208,7 +209,8 @@ void ngx_signalbox_worker_start(ngx_cycle_t *cycle, ngx_signalbox_conf_t *conf, 
     conf->worker = w;
     if (ngx_signalbox_worker_has_room(w) != NGX_OK || ngx_signalbox_takeover_begin(w) != NGX_OK ||
         ngx_signalbox_zone_map(conf, w->log) != NGX_OK ||
-        ngx_signalbox_worker_open(w, cycle->pool) != NGX_OK || ngx_signalbox_zone_begin(w) != NGX_OK ||
+        ngx_signalbox_worker_open(w, cycle->pool) != NGX_OK ||
+        ngx_signalbox_access_begin(w, cycle->pool) != NGX_OK || ngx_signalbox_zone_begin(w) != NGX_OK ||
         ngx_signalbox_worker_poll(w) != NGX_OK || ngx_signalbox_drain_watch(w) != NGX_OK) {
         ngx_signalbox_worker_end(w);
         return;
@@ -248,6 +250,7 @@ void ngx_signalbox_worker_end(ngx_signalbox_worker_t *w)
     ngx_signalbox_drain_unwatch(w);
     ngx_signalbox_worker_unpoll(w);
     ngx_signalbox_zone_end(w);
+    ngx_signalbox_access_end(w);
     sb_board *board = w->board;
     ngx_signalbox_gateway_stop(w);
     w->board = NULL;
