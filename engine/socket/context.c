@@ -1,5 +1,6 @@
 /* The engine: sockets on one loop. Before: hosts. After: socket.c, transport/hub.c. */
 #include "engine/socket/internal.h"
+#include "engine/transport/filter.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -71,6 +72,7 @@ static void close_parting(sb__hub *hub)
 {
     while (!sb_list_empty(&hub->parting))
         sb__conn_close(SB_LIST_ENTRY(sb_list_first(&hub->parting), sb__conn, node), SB_ECLOSED, "closed");
+    sb__filters_close(hub);
 }
 
 void sb_engine_destroy(sb_engine *engine)

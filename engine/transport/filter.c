@@ -26,6 +26,7 @@ static void close_below(sb__filter *f)
 {
     f->closed_below = true;
     sb_timer_stop(f->hub->loop, &f->timer);
+    sb_list_remove(&f->last);
     sb__task_cancel(&f->flush);
     sb_stream_close(f->below);
 }
@@ -210,6 +211,8 @@ static void on_written(sb_stream *st, sb_err err)
     else
         write_down(f);
     adjust(f);
+    if (err != SB_OK)
+        tell(f); /* it may have been an answer, and nobody above waits for that */
 }
 
 static void on_closed(sb_stream *st)
@@ -220,6 +223,7 @@ static void on_closed(sb_stream *st)
     sb__task_cancel(&f->work);
     sb__task_cancel(&f->flush);
     sb_timer_stop(f->hub->loop, &f->timer);
+    sb_list_remove(&f->last);
     sb_buf_unref(f->up);
     sb__bytes_finish(&f->out);
     sb__bytes_finish(&f->flight);
@@ -300,6 +304,12 @@ static void on_timer(sb_timer *timer)
     close_below((sb__filter *)((char *)timer - offsetof(sb__filter, timer)));
 }
 
+void sb__filters_close(sb__hub *hub)
+{
+    while (!sb_list_empty(&hub->closing))
+        close_below(SB_LIST_ENTRY(sb_list_first(&hub->closing), sb__filter, last));
+}
+
 /* Last words are sent, but nobody waits long for them to be heard. */
 static void close_stream(sb_stream *st)
 {
@@ -319,6 +329,7 @@ static void close_stream(sb_stream *st)
         return;
     }
     sb_timer_start(f->hub->loop, &f->timer, sb_loop_now(f->hub->loop) + CLOSE_TIMEOUT);
+    sb_list_push_back(&f->hub->closing, &f->last);
     sb__hub_output(f->hub, &f->flush);
 }
 
@@ -371,6 +382,8 @@ void sb__filter_put(sb__filter *f, const void *data, size_t len)
 uint8_t *sb__filter_room(sb__filter *f, size_t len)
 {
     size_t cap = f->up != NULL ? f->up->cap : 0;
+    if (f->err != SB_OK)
+        return NULL; /* octets are missing: nothing may come behind them */
     if (len <= cap - f->up_len)
         return f->up != NULL ? f->up->data + f->up_len : NULL;
     size_t want = f->up_len + (len > f->hint ? len : f->hint);
@@ -421,6 +434,7 @@ void sb__filter_init(sb__filter *f, const sb__filter_impl *impl, sb__hub *hub, s
     sb__task_init(&f->work, work);
     sb__task_init(&f->flush, flush);
     sb_timer_init(&f->timer, on_timer);
+    sb_list_node_init(&f->last);
     below->data = f;
     below->events = &below_events;
 }

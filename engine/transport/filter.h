@@ -55,17 +55,21 @@ struct sb__filter {
     sb_err err; /* why it ended, SB_OK: it did not */
     char why[160];
     sb__task work, flush;
-    sb_timer timer; /* how long a close may take */
+    sb_timer timer;    /* how long a close may take */
+    sb_list_node last; /* in the hub's list while it takes so long */
 };
 
 /* Puts the filter on `below`, whose data and events it takes over; base is then the stream for above. */
 void sb__filter_init(sb__filter *f, const sb__filter_impl *impl, sb__hub *hub, sb_stream *below);
 
+/* Those of the hub that still write their last words close at once. */
+void sb__filters_close(sb__hub *hub);
+
 /* For implementations. Running out of memory in either direction ends the stream. */
 void sb__filter_put(sb__filter *f, const void *data, size_t len);
 void sb__filter_deliver(sb__filter *f, const void *data, size_t len);
 /* Room for `len` octets on the way up, of which sb__filter_give then says how many were filled; NULL: no
- * memory. */
+ * memory, and none for what follows either, for that would be read as if nothing were missing. */
 uint8_t *sb__filter_room(sb__filter *f, size_t len);
 void sb__filter_give(sb__filter *f, size_t len);
 /* Notes why the stream ends, for "error"; returns err. The first reason counts. */

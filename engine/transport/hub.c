@@ -49,6 +49,7 @@ void sb__hub_init(sb__hub *hub, sb_loop *loop, uint32_t max_peers)
     sb_list_init(&hub->inproc_binds);
     sb_list_init(&hub->inproc_waiting);
     sb_list_init(&hub->parting);
+    sb_list_init(&hub->closing);
     sb_timer_init(&hub->again, on_again);
     sb_loop_set_turn(loop, &hub->turn);
 }

@@ -40,6 +40,7 @@ typedef struct sb__hub {
     sb__vectors *spare;
     sb_list inproc_binds, inproc_waiting;
     sb_list parting; /* connections that are over and still write why */
+    sb_list closing; /* filters that are closed and still write the same */
 } sb__hub;
 
 void sb__hub_init(sb__hub *hub, sb_loop *loop, uint32_t max_peers);

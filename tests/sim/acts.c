@@ -188,31 +188,51 @@ static size_t hello_of(sim *w, uint8_t *out)
     return 88 + len;
 }
 
-/* Octets of any kind; whole messages of it would carry a stamp that says so. */
+/* The same of ZMTP 2.0: signature, revision, type by number, an empty identity. */
+static size_t old_hello_of(sim *w, uint8_t *out)
+{
+    memcpy(out, "\377\0\0\0\0\0\0\0\1\177\1\0\0\0", 14);
+    out[11] = (uint8_t)sim_pick(&w->dice, 10);
+    return 14;
+}
+
+static size_t nonsense_of(sim *w, uint8_t *out)
+{
+    static const uint8_t huge[] = "\1\3abc\2\377\377\377\377\377\377\377\377";
+    size_t len = sim_pick(&w->dice, 400);
+    if (sim_once_in(&w->dice, 2)) {
+        memcpy(out, huge, sizeof huge - 1);
+        return len < sizeof huge - 1 ? len : sizeof huge - 1;
+    }
+    for (size_t k = 0; k < len; k++)
+        out[k] = (uint8_t)(0xf8 | sim_pick(&w->dice, 256)); /* flags that no frame has */
+    return len;
+}
+
+/* A good beginning, or none, then nonsense that is no message, then an end. */
 static void act_raw(sim *w)
 {
-    uint32_t i = sim_pick(&w->dice, SIM_RAWS);
+    uint32_t i = sim_pick(&w->dice, SIM_RAWS), kind = sim_pick(&w->dice, 6);
     sb_fake_raw *raw = raw_at(w, i);
     uint8_t block[400];
+    size_t len = 0;
     if (raw == NULL)
         return;
     w->raws = true;
-    uint32_t kind = sim_pick(&w->dice, 6);
-    size_t len = kind < 3 ? hello_of(w, block) : sim_pick(&w->dice, sizeof block);
-    if (kind == 2)
-        len = sim_pick(&w->dice, (uint32_t)len);
-    else if (kind == 3)
-        memcpy(block, "\1\3abc\2\377\377\377\377\377\377\377\377", len < 14 ? len : 14);
-    else if (kind == 4)
-        for (size_t k = 0; k < len; k++)
-            block[k] = (uint8_t)(0xf8 | sim_pick(&w->dice, 256)); /* flags that no frame has */
-    else if (kind == 5) {
+    if (kind == 5 || w->raw_spoilt[i]) {
         sb_fake_raw_close(raw, sim_once_in(&w->dice, 2) ? SB_OK : SB_ECONNRESET);
         w->raw[i] = NULL;
+        w->raw_spoilt[i] = false;
         return;
     }
-    if (kind == 3)
-        len = len < 14 ? len : 14;
+    if (kind < 3)
+        len = kind == 2 ? old_hello_of(w, block) : hello_of(w, block);
+    else
+        len = nonsense_of(w, block);
+    size_t whole = len;
+    if (kind < 3 && sim_once_in(&w->dice, 3))
+        len = sim_pick(&w->dice, (uint32_t)len);
+    w->raw_spoilt[i] = kind >= 3 || len < whole;
     sb_fake_raw_write(raw, block, len);
     while (sb_fake_raw_read(raw, block, sizeof block) > 0)
         ;

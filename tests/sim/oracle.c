@@ -168,8 +168,8 @@ static void check_queue(sim *w, const sim_slot *s, const sb__queue *q, bool in)
 {
     uint64_t planned = (uint64_t)s->hwm_bytes;
     check_messages(w, s, q, in);
-    /* One message may go beyond it, and one was here already. */
-    if (planned != 0 && q->bytes > planned + (1 + in) * largest(w, s))
+    /* One message may go beyond it, and one was here already, or takes the place of all that wait. */
+    if (planned != 0 && q->bytes > planned + (1 + (in || q->conflate)) * largest(w, s))
         sim_fail(w, SIM_LIMIT, "slot %u: %llu octets in an %s queue, limit %llu", s->index,
             (unsigned long long)q->bytes, in ? "in" : "out", (unsigned long long)planned);
     if ((q->msgs == 0) != (q->bytes == 0))

@@ -36,6 +36,15 @@ static void plan_overload(sim_slot *s, sim_dice *d)
     s->conflate_key = sim_once_in(d, 10);
 }
 
+static void plan_ways(sim_slot *s, sim_dice *d)
+{
+    s->ways[SIM_TCP] = true;
+    s->ways[SIM_IPC] = sim_once_in(d, 2);
+    s->ways[SIM_INPROC] = sim_once_in(d, 2);
+    s->ways[SIM_WS] = sim_once_in(d, 2) && s->type != SB_STREAM;
+    s->ways[SIM_SERVICE] = sim_once_in(d, 2) && s->type != SB_STREAM;
+}
+
 static sim_slot *plan_slot(sim *w, sb_type type, sim_relay relay)
 {
     sim_slot *s = &w->slots[w->nslots];
@@ -54,8 +63,7 @@ static sim_slot *plan_slot(sim *w, sb_type type, sim_relay relay)
     s->nodrop = sim_once_in(d, 3);
     s->relaxed = sim_once_in(d, 2);
     s->correlate = sim_once_in(d, 2);
-    s->inproc = sim_once_in(d, 2);
-    s->ipc = sim_once_in(d, 2);
+    plan_ways(s, d);
     s->polled = sim_once_in(d, 5) && relay == SIM_RELAY_NONE && type != SB_REP;
     plan_overload(s, d);
     return s;
@@ -111,17 +119,22 @@ static bool may_link(const sim *w, const sim_slot *from, const sim_slot *to)
     return true;
 }
 
+static sim_way pick_way(sim *w, const sim_slot *from, const sim_slot *to)
+{
+    sim_way how = sim_pick(&w->dice, SIM_WAYS);
+    bool octets = from->type == SB_STREAM && how != SIM_IPC, apart = from->engine != to->engine;
+    return !to->ways[how] || octets || (how == SIM_INPROC && apart) ? SIM_TCP : how;
+}
+
 static void plan_link(sim *w)
 {
     sim_slot *from = &w->slots[sim_pick(&w->dice, w->nslots)], *to = &w->slots[sim_pick(&w->dice, w->nslots)];
-    uint32_t how = sim_pick(&w->dice, 3);
+    sim_way how = pick_way(w, from, to);
     if (!may_link(w, from, to) || w->nlinks == SIM_LINKS)
         return;
-    if ((how == 1 && !to->ipc) || (how == 2 && (!to->inproc || from->engine != to->engine)))
-        how = 0;
-    if (how != 2 && !fits_role(w, from, to))
+    if (how != SIM_INPROC && !fits_role(w, from, to))
         return;
-    if (how != 2 && has_role(w, from)) {
+    if (how != SIM_INPROC && has_role(w, from)) {
         from->role = SIM_CALLS;
         to->role = SIM_SERVES;
     }

@@ -54,6 +54,9 @@ typedef enum sim_relay {
     SIM_RELAY_BACK   /* of the slot before; answers go back to it where the types have any */
 } sim_relay;
 
+/* How a link goes. Services are sockets of one engine that share a port, known by their resource. */
+typedef enum sim_way { SIM_TCP, SIM_IPC, SIM_INPROC, SIM_WS, SIM_SERVICE, SIM_WAYS } sim_way;
+
 /* Which side of a mechanism. */
 typedef enum sim_role { SIM_ANY, SIM_CALLS, SIM_SERVES } sim_role;
 
@@ -72,12 +75,14 @@ typedef struct sim_slot {
     /* options, the same in every life */
     int hwm_out, hwm_in, hwm_bytes, heartbeat, reconnect, on_full, ttl, conflate_key;
     bool conflate;
-    bool immediate, named, mandatory, handover, nodrop, relaxed, correlate, inproc, ipc;
-    bool polled;   /* no on_msg: messages are fetched */
-    bool delimits; /* a DEALER that talks to a REP */
-    bool fed;      /* a relay is among its peers */
+    bool immediate, named, mandatory, handover, nodrop, relaxed, correlate;
+    bool ways[SIM_WAYS]; /* that others may come */
+    bool polled;         /* no on_msg: messages are fetched */
+    bool delimits;       /* a DEALER that talks to a REP */
+    bool fed;            /* a relay is among its peers */
 
     /* of this life */
+    bool kicked;     /* it ended a connection of its own for good */
     bool stopped;    /* takes no messages for now */
     bool owes;       /* REP: an answer */
     uint8_t owes_to; /* ... to the slot that asked */
@@ -89,7 +94,7 @@ typedef struct sim_slot {
 
 typedef struct sim_link {
     uint8_t from, to; /* slots: from connects to what to bound */
-    uint8_t how;      /* of the transports that `to` bound */
+    uint8_t how;      /* a sim_way that `to` bound */
     uint16_t life;    /* of `from`, which has connected; 0: none has */
 } sim_link;
 
@@ -147,7 +152,8 @@ struct sim {
     uint32_t nengines, nslots, nlinks;
     sb_loop *ground; /* keeps the network while all engines are dead; raw connections begin here */
     sb_fake_raw *raw[SIM_RAWS];
-    uint64_t budget; /* max_queued of every engine */
+    bool raw_spoilt[SIM_RAWS]; /* it has said what cannot be gone on with */
+    uint64_t budget;           /* max_queued of every engine */
     sb_mechanism mechanism;
     bool asks; /* there are doormen */
     sim_weather weather;

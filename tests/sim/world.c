@@ -128,17 +128,20 @@ static bool set_options(const sim_slot *s)
 
 static void endpoint_of(const sim_slot *s, uint32_t how, char out[64])
 {
-    static const char *const formats[] = {"tcp://127.0.0.1:%u", "ipc://@sim-%u", "inproc://s-%u"};
-    snprintf(out, 64, formats[how], s->index + (how == 0 ? PORT : 0));
+    static const char *const formats[SIM_WAYS] = {"tcp://127.0.0.1:%u", "ipc://@sim-%u", "inproc://s-%u",
+        "ws://127.0.0.1:%u/s", "tcp://127.0.0.1:%u/s-%u"};
+    static const uint32_t bases[SIM_WAYS] = {PORT, 0, 0, PORT + 100, PORT + 200};
+    snprintf(out, 64, formats[how], bases[how] + (how == SIM_SERVICE ? s->engine : s->index), s->index);
 }
 
 static bool bind_all(sim_slot *s)
 {
-    const bool wanted[] = {true, s->ipc, s->inproc};
     char endpoint[64];
-    for (uint32_t how = 0; how < 3; how++) {
+    for (uint32_t how = 0; how < SIM_WAYS; how++) {
+        if (how == SIM_SERVICE && s->world->mechanism != SB_MECHANISM_NULL && s->role != SIM_SERVES)
+            continue; /* who shares a port lets everybody in alike */
         endpoint_of(s, how, endpoint);
-        if (wanted[how] && sb_socket_bind(s->sock, endpoint, NULL, 0) != SB_OK)
+        if (s->ways[how] && sb_socket_bind(s->sock, endpoint, NULL, 0) != SB_OK)
             return false;
     }
     return true;
@@ -187,7 +190,7 @@ void sim_open(sim *w, sim_slot *s)
         return;
     }
     s->life++;
-    s->leaving = s->stopped = s->owes = false;
+    s->leaving = s->stopped = s->owes = s->kicked = false;
     s->next_seq = 0;
     s->accepted = s->delivered = s->told = 0;
     sim_handler_init(s);
@@ -204,8 +207,8 @@ void sim_open(sim *w, sim_slot *s)
     sim_note(w, "open", s->index, s->life);
 }
 
-/* An earlier connect to the same endpoint is still ending: two at a time would be hard to tell apart. */
-static bool still_ending(const sb_socket *sock, const char *endpoint)
+/* A connect to this endpoint is there, or still ending: two at a time would be hard to tell apart. */
+static bool is_there(const sb_socket *sock, const char *endpoint)
 {
     SB_LIST_EACH(n, &sock->bindings)
     {
@@ -220,10 +223,10 @@ void sim_join(sim *w, sim_link *link)
 {
     sim_slot *from = &w->slots[link->from];
     char endpoint[64];
-    if (!sim_alive(w, from) || link->life == from->life)
+    if (!sim_alive(w, from) || (link->life == from->life && !from->kicked))
         return;
     endpoint_of(&w->slots[link->to], link->how, endpoint);
-    if (still_ending(from->sock, endpoint))
+    if (is_there(from->sock, endpoint))
         return;
     if (sb_socket_connect(from->sock, endpoint, NULL, 0) == SB_OK)
         link->life = from->life;
@@ -243,22 +246,19 @@ void sim_part(sim *w, sim_link *link)
     sim_note(w, "disconnect", link->from, link->to);
 }
 
-/* A peer that is kicked does not connect again by itself, and over inproc nor does the one it is connected
- * to. */
+/* Who kicks what it is connected to does not connect again by itself, and over inproc nor does the other
+ * side. */
 void sim_kick(sim *w, sim_slot *s, sb_peer *peer)
 {
     char endpoint[64];
     if (sb_peer_address(peer)[0] == '\0' || sb_peer_kick(peer, "sim") != SB_OK)
         return;
     w->parted = true;
-    for (uint32_t i = 0; i < w->nlinks; i++) {
+    s->kicked |= peer->dialed;
+    for (uint32_t i = 0; i < w->nlinks && !peer->dialed; i++) {
         sim_link *l = &w->links[i];
         endpoint_of(&w->slots[l->to], l->how, endpoint);
-        if (strcmp(endpoint, sb_peer_address(peer)) != 0)
-            continue;
-        if (l->from == s->index)
-            l->life = 0;
-        else if (l->how == 2)
+        if (l->how == SIM_INPROC && strcmp(endpoint, sb_peer_address(peer)) == 0)
             sim_part(w, l);
     }
 }
@@ -390,6 +390,7 @@ void sim_calm(sim *w)
     for (uint32_t i = 0; i < SIM_RAWS; i++) {
         sb_fake_raw_close(w->raw[i], SB_OK);
         w->raw[i] = NULL;
+        w->raw_spoilt[i] = false;
     }
     for (uint32_t i = 0; i < w->nengines; i++) {
         sim_revive(w, i);

@@ -378,6 +378,47 @@ static void hang_up(client *c)
     bench_close(&c->b);
 }
 
+/* The answer is in flight when its peer goes: nobody above waits for that write. */
+static void test_a_pong_that_cannot_be_written_ends_the_connection(void **state)
+{
+    (void)state;
+    server s;
+    serve(&s, SB_PULL);
+    sb_fake_raw *raw = join(&s);
+    put_masked(&s.b, raw, 0x82, "\0bob", 4);
+    assert_int_equal(sb_socket_peers(s.sock), 1);
+    sb_fake_limit(s.b.loop, 2);
+    put_masked(&s.b, raw, 0x89, "hello", 5);
+    sb_fake_split(s.b.loop, 1);
+    sb_fake_limit(s.b.loop, 0);
+    sb_fake_raw_write(raw, "\x82\x82\1\2\3\4\1z", 8);
+    sb_fake_raw_close(raw, SB_OK);
+    settle(&s.b);
+    assert_int_equal(sb_socket_peers(s.sock), 0);
+    assert_non_null(strstr(s.in.events, "disconnected"));
+    end(&s);
+}
+
+/* A peer does not read our close frame; the engine ends, and nobody waits for that. */
+static void test_last_words_do_not_hold_the_engines_end(void **state)
+{
+    (void)state;
+    server s;
+    serve(&s, SB_PULL);
+    sb_fake_raw *raw = join(&s);
+    put_masked(&s.b, raw, 0x82, "\0bob", 4);
+    put_masked(&s.b, raw, 0x82, "\0hello", 6);
+    expect_seen(&s.in, 0, "hello");
+    sb_fake_limit(s.b.loop, 1);
+    assert_int_equal(sb_peer_kick(s.in.peer, "test"), SB_OK);
+    settle(&s.b);
+    sb_engine_destroy(s.b.engine);
+    assert_int_equal(s.in.closed, 1);
+    sb_fake_raw_close(raw, SB_OK);
+    ear_clear(&s.in);
+    sb_loop_destroy(s.b.loop);
+}
+
 static void test_the_client_asks_as_the_rfc_says(void **state)
 {
     (void)state;
@@ -431,6 +472,8 @@ int main(void)
         cmocka_unit_test(test_a_declared_length_costs_nothing),
         cmocka_unit_test(test_maxmsgsize_holds_whole_and_in_fragments),
         cmocka_unit_test(test_a_flood_of_pings_stops_reading),
+        cmocka_unit_test(test_a_pong_that_cannot_be_written_ends_the_connection),
+        cmocka_unit_test(test_last_words_do_not_hold_the_engines_end),
         cmocka_unit_test(test_the_client_asks_as_the_rfc_says),
         cmocka_unit_test(test_bad_answers_are_refused_and_tried_again),
     };
