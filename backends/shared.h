@@ -6,6 +6,9 @@
 
 #define SB__ACCEPT_BACKOFF_MIN (10 * SB_NS_PER_MS)
 #define SB__ACCEPT_BACKOFF_MAX SB_NS_PER_S
+/* A send for which the kernel had no memory (ENOBUFS, ENOMEM: unix sockets say so) is made again so long
+ * after. */
+#define SB__SEND_AGAIN (10 * SB_NS_PER_MS)
 
 /* A socket (non-blocking, close-on-exec) that listens on `addr`. `opts` may be NULL. On success *fd is the
  * caller's. */

@@ -63,6 +63,8 @@ static const struct {
     {EEXIST, SB_EEXIST},
     {ENAMETOOLONG, SB_ENAMETOOLONG},
     {ENOSYS, SB_ENOSYS},
+    {ENOSPC, SB_ENOSPC},
+    {EDQUOT, SB_ENOSPC},
 };
 
 const char *sb_strerror(sb_err err)

@@ -34,7 +34,8 @@ extern "C" {
     X(SB_EEXIST, "EEXIST", "already exists")                                                                 \
     X(SB_ENAMETOOLONG, "ENAMETOOLONG", "name too long")                                                      \
     X(SB_ENOSYS, "ENOSYS", "not implemented by this kernel")                                                 \
-    X(SB_EIO, "EIO", "input/output error")
+    X(SB_EIO, "EIO", "input/output error")                                                                   \
+    X(SB_ENOSPC, "ENOSPC", "no space left on the device")
 
 typedef enum sb_err {
 #define SB_ERROR_ENUM(code, name, text) code,

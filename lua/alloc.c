@@ -75,10 +75,31 @@ void sb__alloc_finish(sb__alloc *a)
         }
 }
 
+bool sb__alloc_has_room(const sb__alloc *a, size_t n)
+{
+    return n <= a->cap && a->used <= a->cap - n;
+}
+
+void sb__alloc_charge(sb__alloc *a, size_t n)
+{
+    a->used += n;
+    a->untold += n;
+}
+
+void sb__alloc_give_back(sb__alloc *a, size_t n)
+{
+    a->used -= n;
+}
+
+/* Lua collects everything at a refusal, so one may take long: a script that goes on and on is to be stopped
+ * in time. */
 static bool refused(sb__alloc *a, size_t grow, size_t nsize)
 {
-    if (grow > a->cap || a->used > a->cap - grow)
+    if (!sb__alloc_has_room(a, grow)) {
+        if (a->limits != NULL)
+            (void)sb__limits_late(a->limits);
         return true;
+    }
     a->volume += nsize;
     if (a->volume < VOLUME_STEP)
         return false;

@@ -25,13 +25,26 @@ static lua_Integer arg_integer(lua_State *L, int arg)
     return is ? i : luaL_checkinteger(L, arg); /* which raises */
 }
 
-/* Before an edit: the original stays as it came, for the dead letters and for whoever else reads it. */
-static sb_msg *check_editable(lua_State *L, int idx)
+/* Before an edit that adds `more` octets: the original stays as it came, for the dead letters and for whoever
+ * else reads it. */
+static sb_msg *check_editable(lua_State *L, int idx, size_t more)
 {
     sb__lmsg *um = check_message(L, idx);
+    if (more > 0)
+        sb__lmsg_make_room(L, more);
     if (sb__lmsg_edit(um, sb__script_of(L)->current) != SB_OK)
         sb__no_memory(L);
+    sb__lmsg_charge(um, more);
     return um->msg;
+}
+
+/* Frames [from, to) are about to go; only what the message itself holds was charged. */
+static void give_back(lua_State *L, int idx, uint32_t from, uint32_t to)
+{
+    sb__lmsg *um = lua_touserdata(L, idx);
+    for (uint32_t i = from; i < to; i++)
+        if (um->msg->frames[i].held)
+            sb__lmsg_give_back(um, um->msg->frames[i].len);
 }
 
 static const sb_frame *frame_at(const sb_msg *msg, lua_Integer i)
@@ -133,11 +146,14 @@ static void set_envelope(lua_State *L, sb_msg *msg, int idx)
             luaL_error(L, "envelope frame %d is not a string", (int)i);
         lua_pop(L, 1);
     }
+    give_back(L, 1, 0, msg->envelope);
     sb_msg_drop_front(msg, msg->envelope);
     msg->envelope = 0;
     for (size_t i = 1; i <= n; i++) {
         lua_rawgeti(L, idx, (lua_Integer)i);
         const char *data = lua_tolstring(L, -1, &len);
+        sb__lmsg_make_room(L, len);
+        sb__lmsg_charge(lua_touserdata(L, 1), len);
         check_edit(L, sb_msg_insert_copy(msg, (uint32_t)(i - 1), data, len));
         msg->envelope = (uint32_t)i;
         lua_pop(L, 1);
@@ -169,7 +185,7 @@ static int set_field(lua_State *L)
     const char *key = luaL_tolstring(L, 2, NULL);
     for (size_t i = 0; i < sizeof(settable) / sizeof(settable[0]); i++)
         if (strcmp(key, settable[i].name) == 0) {
-            settable[i].set(L, check_editable(L, 1), 3);
+            settable[i].set(L, check_editable(L, 1, 0), 3);
             return 0;
         }
     return luaL_error(L, "a message has no field '%s' to set", key);
@@ -182,13 +198,16 @@ static int message_newindex(lua_State *L)
     size_t len;
     lua_Integer i = lua_tointeger(L, 2);
     const char *data = check_bytes(L, 3, &len);
-    sb_msg *msg = check_editable(L, 1);
+    sb_msg *msg = check_editable(L, 1, len);
     uint32_t n = sb_msg_count(msg);
     luaL_argcheck(L, i >= 1 && i <= (lua_Integer)n + 1, 2, "frame number out of range");
     if (i == (lua_Integer)n + 1)
         check_edit(L, sb_msg_push_copy(msg, data, len));
-    else
-        check_edit(L, sb_msg_set_copy(msg, msg->envelope + (uint32_t)i - 1, data, len));
+    else {
+        uint32_t at = msg->envelope + (uint32_t)i - 1;
+        give_back(L, 1, at, at + 1);
+        check_edit(L, sb_msg_set_copy(msg, at, data, len));
+    }
     return 0;
 }
 
@@ -201,12 +220,7 @@ static int message_len(lua_State *L)
 static int message_gc(lua_State *L)
 {
     sb__lmsg *um = lua_touserdata(L, 1);
-    if (um->state == SB__MSG_EDITED)
-        sb_msg_finish(um->msg);
-    if (um->state == SB__MSG_KEPT || um->state == SB__MSG_OWNED)
-        sb_msg_destroy(um->msg);
-    um->state = SB__MSG_DEAD;
-    um->msg = NULL;
+    sb__lmsg_drop(um);
     return 0;
 }
 
@@ -255,7 +269,7 @@ static int message_insert(lua_State *L)
     size_t len;
     lua_Integer i = arg_integer(L, 2);
     const char *data = check_bytes(L, 3, &len);
-    sb_msg *msg = check_editable(L, 1);
+    sb_msg *msg = check_editable(L, 1, len);
     luaL_argcheck(L, i >= 1 && i <= (lua_Integer)sb_msg_count(msg) + 1, 2, "frame number out of range");
     check_edit(L, sb_msg_insert_copy(msg, msg->envelope + (uint32_t)i - 1, data, len));
     lua_settop(L, 1);
@@ -264,13 +278,15 @@ static int message_insert(lua_State *L)
 
 static int message_remove(lua_State *L)
 {
-    sb_msg *msg = check_editable(L, 1);
+    sb_msg *msg = check_editable(L, 1, 0);
     uint32_t n = sb_msg_count(msg);
     lua_Integer i = luaL_optinteger(L, 2, n);
     luaL_argcheck(L, i >= 1 && i <= (lua_Integer)n, 2, "frame number out of range");
     const sb_frame *f = frame_at(msg, i);
+    uint32_t at = msg->envelope + (uint32_t)i - 1;
     lua_pushlstring(L, (const char *)f->data, f->len);
-    check_edit(L, sb_msg_remove(msg, msg->envelope + (uint32_t)i - 1));
+    give_back(L, 1, at, at + 1);
+    check_edit(L, sb_msg_remove(msg, at));
     return 1;
 }
 
@@ -285,6 +301,7 @@ static int message_copy(lua_State *L)
 static int message_keep(lua_State *L)
 {
     sb__lmsg *um = check_message(L, 1);
+    sb__lmsg_make_room(L, sb_msg_size(um->msg));
     if (sb__lmsg_hold(um) != SB_OK)
         sb__no_memory(L);
     lua_settop(L, 1);

@@ -5,15 +5,78 @@
 
 #include <stdio.h>
 
+/* ---- weight: what messages hold is the engine's memory, and counts as the script's ---- */
+
+#define TELL_EACH (64 * 1024)
+
+static void tell_collector(lua_State *L, sb__alloc *a)
+{
+    if (a->untold < TELL_EACH)
+        return;
+    size_t kib = a->untold / 1024;
+    a->untold = 0;
+    lua_gc(L, LUA_GCSTEP, (int)kib);
+}
+
+/* An eighth is left to Lua, so that handlers that keep nothing go on. */
+static bool has_room(const sb__alloc *a, size_t n)
+{
+    return n <= a->cap && sb__alloc_has_room(a, n + a->cap / 8);
+}
+
+void sb__lmsg_make_room(lua_State *L, size_t n)
+{
+    sb__alloc *a = &sb__script_of(L)->alloc;
+    tell_collector(L, a);
+    if (has_room(a, n))
+        return;
+    lua_gc(L, LUA_GCCOLLECT);
+    sb__limits_check(L);
+    if (!has_room(a, n))
+        sb__no_memory(L);
+}
+
+void sb__lmsg_charge(sb__lmsg *um, size_t n)
+{
+    um->weight += n;
+    sb__alloc_charge(um->alloc, n);
+}
+
+void sb__lmsg_give_back(sb__lmsg *um, size_t n)
+{
+    n = n < um->weight ? n : um->weight;
+    um->weight -= n;
+    sb__alloc_give_back(um->alloc, n);
+}
+
+static void charge_whole(sb__lmsg *um, const sb_msg *own)
+{
+    sb__lmsg_charge(um, sizeof *own + own->n * sizeof *own->frames + sb_msg_size(own));
+}
+
+void sb__lmsg_drop(sb__lmsg *um)
+{
+    if (um->state == SB__MSG_EDITED)
+        sb_msg_finish(um->msg);
+    else if (um->state == SB__MSG_OWNED || um->state == SB__MSG_KEPT)
+        sb_msg_destroy(um->msg);
+    um->state = SB__MSG_DEAD;
+    um->msg = NULL;
+    sb__lmsg_give_back(um, um->weight);
+}
+
+/* ---- life ---- */
+
 static sb__lmsg *push_bare(lua_State *L)
 {
     sb__lmsg *um = lua_newuserdatauv(L, sizeof(*um), 1);
-    *um = (sb__lmsg){.magic = SB__MSG_MAGIC, .state = SB__MSG_DEAD};
+    *um = (sb__lmsg){.magic = SB__MSG_MAGIC, .state = SB__MSG_DEAD, .alloc = &sb__script_of(L)->alloc};
     return um;
 }
 
-static sb__lmsg *push_object(lua_State *L, int peer_idx)
+static sb__lmsg *push_object(lua_State *L, size_t weight, int peer_idx)
 {
+    sb__lmsg_make_room(L, weight);
     sb__lmsg *um = push_bare(L);
     if (peer_idx != 0) {
         lua_pushvalue(L, peer_idx);
@@ -67,16 +130,17 @@ sb__lmsg *sb__lmsg_push_view(lua_State *L, sb_msg *msg)
 
 sb__lmsg *sb__lmsg_push_kept(lua_State *L, const sb_msg *msg, int peer_idx)
 {
-    sb__lmsg *um = push_object(L, peer_idx);
+    sb__lmsg *um = push_object(L, sb_msg_size(msg), peer_idx);
     if (sb_msg_keep(msg, &um->msg) != SB_OK)
         sb__no_memory(L);
     um->state = SB__MSG_KEPT;
+    charge_whole(um, um->msg);
     return um;
 }
 
 sb__lmsg *sb__lmsg_push_empty(lua_State *L)
 {
-    return push_object(L, 0);
+    return push_object(L, 0, 0);
 }
 
 void sb__lmsg_adopt(sb__lmsg *um, sb_msg *own)
@@ -84,6 +148,7 @@ void sb__lmsg_adopt(sb__lmsg *um, sb_msg *own)
     own->peer = NULL; /* the peer may go first */
     um->msg = own;
     um->state = SB__MSG_KEPT;
+    charge_whole(um, own);
 }
 
 sb_err sb__lmsg_fill(sb__lmsg *um, const sb_msg *msg)
@@ -97,14 +162,12 @@ sb_err sb__lmsg_fill(sb__lmsg *um, const sb_msg *msg)
 
 void sb__lmsg_release(sb__lmsg *um)
 {
-    if (um->state == SB__MSG_KEPT)
-        return;
-    if (um->state == SB__MSG_OWNED)
-        sb_msg_destroy(um->msg);
-    else if (um->state == SB__MSG_EDITED)
-        sb_msg_finish(um->msg);
-    um->state = SB__MSG_DEAD;
-    um->msg = NULL;
+    if (um->state == SB__MSG_VIEW) { /* nearly all of them */
+        um->state = SB__MSG_DEAD;
+        um->msg = NULL;
+    } else if (um->state != SB__MSG_KEPT) {
+        sb__lmsg_drop(um);
+    }
 }
 
 sb_err sb__lmsg_hold(sb__lmsg *um)
@@ -115,11 +178,11 @@ sb_err sb__lmsg_hold(sb__lmsg *um)
     sb_err err = sb_msg_keep(um->msg, &own);
     if (err != SB_OK)
         return err;
-    if (um->state == SB__MSG_EDITED)
-        sb_msg_finish(um->msg);
+    sb__lmsg_drop(um);
     own->peer = NULL; /* the peer may go first */
     um->msg = own;
     um->state = SB__MSG_OWNED;
+    charge_whole(um, own);
     return SB_OK;
 }
 

@@ -21,7 +21,18 @@ typedef struct sb__lmsg {
     bool was_kept; /* the script may hold on to it: it is not used again */
     sb_msg *msg;
     uint64_t peer_id; /* whose object the user value is, 0: nil */
+    sb__alloc *alloc; /* the script's, which is charged for what the message holds */
+    size_t weight;    /* octets it was charged */
 } sb__lmsg;
+
+/* Tells the collector of memory it does not see, and makes room for n octets more, collecting garbage if need
+ * be. Raises when there is none. */
+void sb__lmsg_make_room(lua_State *L, size_t n);
+/* What the message holds becomes more, or less by at most what it was charged. */
+void sb__lmsg_charge(sb__lmsg *um, size_t n);
+void sb__lmsg_give_back(sb__lmsg *um, size_t n);
+/* Ends a message that is the object's own. */
+void sb__lmsg_drop(sb__lmsg *um);
 
 /* Pushes a view; the caller ends it with sb__lmsg_release. The object is one of a few that take turns, so
  * that a message makes no garbage: who holds one too long gets an error until its turn comes again. Raises on
@@ -35,9 +46,10 @@ void sb__lmsg_set_peer(lua_State *L, int idx, sb__lmsg *um, uint64_t peer_id);
  * on ENOMEM. */
 sb__lmsg *sb__lmsg_push_kept(lua_State *L, const sb_msg *msg, int peer_idx);
 /* Pushes a dead object that becomes kept with sb__lmsg_fill: nothing is lost when memory runs out in between.
- */
+ * Raises where there is no room for more. */
 sb__lmsg *sb__lmsg_push_empty(lua_State *L);
-/* Gives the object a copy of msg. SB_ENOMEM. Does not raise. */
+/* Gives the object a copy of msg, which may be the one that goes beyond the script's memory. SB_ENOMEM. Does
+ * not raise. */
 sb_err sb__lmsg_fill(sb__lmsg *um, const sb_msg *msg);
 /* Gives the object a message made by sb_msg_keep. */
 void sb__lmsg_adopt(sb__lmsg *um, sb_msg *own);

@@ -74,6 +74,7 @@ struct sb_script {
     sb__lmetric *metrics;
     uint64_t runs;       /* of tasks */
     uint64_t tune_at;    /* the collector is looked after when so many calls were made */
+    uint64_t collect_at; /* not before: garbage is collected after a lack of memory, ns */
     uint32_t handlers;   /* changes with every route, pipe and handler that is set */
     uint32_t recorded;   /* declare phase: tasks, timers and requests that were not run */
     uint64_t request_id; /* of the last request of a DEALER */

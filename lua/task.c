@@ -190,13 +190,42 @@ static void end_failed(sb__task *t, const char *reason, const char *where)
     sb__task_give_back(t);
 }
 
-static void fail(sb__task *t)
+/* A small script collects rarely, a large one in time: garbage may fill half of what memory there is, and the
+ * next round begins before all of it is full. What has a finalizer outlives one round. */
+static void tune_collector(sb_script *s)
+{
+    size_t each = s->alloc.used / 100 + 1, percent = s->alloc.cap / 2 / each,
+           most = s->alloc.cap / 10 * 9 / each;
+    percent = percent < 200 ? 200 : percent > 1000 ? 1000 : percent;
+    percent = percent > most ? most : percent;
+    lua_gc(s->L, LUA_GCINC, (int)(percent < 120 ? 120 : percent), 0, 0);
+}
+
+/* A handler ended for lack of memory. Lua has collected what it could at that moment, without finalizers; the
+ * next message shall find the rest collected too. As much time as that takes passes before it is done again.
+ */
+static void collect(sb_script *s)
+{
+    uint64_t begin = sb__limits_clock();
+    if (begin < s->collect_at)
+        return;
+    for (int i = 0; i < 2 && s->alloc.used > s->alloc.cap / 2; i++)
+        lua_gc(s->L, LUA_GCCOLLECT);
+    tune_collector(s);
+    uint64_t end = sb__limits_clock();
+    s->collect_at = end + (end - begin);
+}
+
+static void fail(sb__task *t, int status)
 {
     char what[160], reason[256], where[128];
+    sb_script *s = t->script;
     snprintf(what, sizeof(what), "%s%s%s", t->ls != NULL ? t->ls->name : "", t->ls != NULL ? " " : "",
         t->kind->name);
     sb__fault_report(t, what, reason, sizeof(reason), where, sizeof(where));
     end_failed(t, reason, where);
+    if (status == LUA_ERRMEM)
+        collect(s);
 }
 
 static void fail_with(sb__task *t, const char *text)
@@ -245,13 +274,6 @@ static void count_time(sb_script *s, uint64_t ns, uint32_t weight)
         i++;
     s->stats.seconds_bucket[i] += weight;
     s->stats.time_ns += ns * weight;
-}
-
-/* A small script collects rarely, a large one in time: garbage may fill half of what memory there is. */
-static void tune_collector(sb_script *s)
-{
-    size_t percent = s->alloc.cap / 2 / (s->alloc.used / 100 + 1);
-    lua_gc(s->L, LUA_GCINC, (int)(percent < 200 ? 200 : percent > 1000 ? 1000 : percent), 0, 0);
 }
 
 static void measure_begin(sb__task *t)
@@ -310,7 +332,7 @@ static void run_one(sb__task *t)
         lua_pop(t->co, nres);
         suspend(t);
     } else {
-        fail(t);
+        fail(t, status);
     }
 }
 

@@ -26,6 +26,7 @@ struct uring_stream {
     sb_stream base;
     struct uring_op recv, send, cancel_recv, cancel_send;
     struct uring_task task;
+    sb_timer again;                 /* the kernel had no memory for a send */
     TAILQ_ENTRY(uring_stream) link; /* in `in` */
     struct uring_streams *in;       /* loop.starved, loop.stopped or NULL */
     int fd;
@@ -282,7 +283,8 @@ static void count_sent(struct uring_stream *us, size_t n)
     }
 }
 
-/* A send that takes nothing of something would go on for ever: EIO. */
+/* A send that takes nothing of something would go on for ever: EIO. ENOMEM: nothing was taken, and may be
+ * later. */
 static sb_err sent(struct uring_stream *us, int res)
 {
     if (res == -EAGAIN || res == -EINTR)
@@ -302,10 +304,18 @@ static void send_done(struct uring_op *op, int res, unsigned flags)
         finish_write(us, SB_ECANCELED);
     else if (err == SB_EAGAIN)
         sb__uring_queue(loop_of(us), op);
+    else if (err == SB_ENOMEM)
+        sb_timer_start(us->base.loop, &us->again, sb_loop_now(us->base.loop) + SB__SEND_AGAIN);
     else
         finish_write(us, err);
     if (us->closing)
         settle(us);
+}
+
+static void send_again(sb_timer *timer)
+{
+    struct uring_stream *us = OBJECT_OF(timer, struct uring_stream, again);
+    sb__uring_queue(loop_of(us), &us->send);
 }
 
 static const struct uring_op_kind send_kind = {send_prep, send_done};
@@ -464,6 +474,7 @@ static void stream_close(sb_stream *st)
         return;
     us->closing = true;
     us->reading = false;
+    sb_timer_stop(st->loop, &us->again);
     move_to(us, NULL);
     drop_held(us);
     cancel(us, &us->cancel_recv, &us->recv);
@@ -521,6 +532,7 @@ struct uring_stream *sb__uring_stream_create(struct uring_loop *loop, int fd)
     us->cancel_recv.kind = &cancel_recv_kind;
     us->cancel_send.kind = &cancel_send_kind;
     us->task.run = stream_run;
+    sb_timer_init(&us->again, send_again);
     us->fd = fd;
     us->calm = CALM;
     us->large = (uint32_t)loop->slots.pool->size;

@@ -30,6 +30,7 @@ struct sb__uv_stream {
     sb_err connect_err, write_err;
     const struct iovec *iov; /* what is left of the write: iov[0] from `off` on, then the others */
     size_t iov_n, off;
+    sb_timer again;                  /* the kernel had no memory for a write */
     TAILQ_ENTRY(sb__uv_stream) link; /* in loop->told while connected or written */
     uint64_t batch;
     uint32_t next; /* octets its next read may take */
@@ -57,7 +58,8 @@ static int wanted(const struct sb__uv_stream *st)
     if (st->connecting)
         return st->connected ? 0 : UV_WRITABLE;
     int mask = st->reading && !st->ended ? UV_READABLE : 0;
-    return st->writing && !st->written ? mask | UV_WRITABLE : mask;
+    bool waits = st->again.deadline != SB_NEVER;
+    return st->writing && !st->written && !waits ? mask | UV_WRITABLE : mask;
 }
 
 static void poll_for(struct sb__uv_stream *st, int mask)
@@ -147,9 +149,18 @@ static ssize_t send_rest(const struct sb__uv_stream *st)
     return send_iov(st->fd, rest, st->iov_n);
 }
 
+static bool is_short_of_memory(int errnum)
+{
+    return errnum == ENOBUFS || errnum == ENOMEM;
+}
+
 static void write_some(struct sb__uv_stream *st)
 {
     ssize_t sent = send_rest(st);
+    if (sent < 0 && is_short_of_memory(errno)) {
+        sb_timer_start(st->base.loop, &st->again, sb_loop_now(st->base.loop) + SB__SEND_AGAIN);
+        return;
+    }
     if (sent < 0 && errno != EAGAIN) {
         set_written(st, sb_err_from_errno(errno));
         return;
@@ -160,6 +171,11 @@ static void write_some(struct sb__uv_stream *st)
         set_written(st, SB_OK);
     else
         poll_for_wanted(st);
+}
+
+static void write_again(sb_timer *timer)
+{
+    write_some((struct sb__uv_stream *)((char *)timer - offsetof(struct sb__uv_stream, again)));
 }
 
 static sb_err stream_write(sb_stream *base, const struct iovec *iov, size_t n)
@@ -300,7 +316,7 @@ static void dispatch(struct sb__uv_stream *st, int events)
         return;
     }
     int unwanted = events & ~wanted(st);
-    if ((events & UV_WRITABLE) != 0 && st->writing && !st->written)
+    if ((events & wanted(st) & UV_WRITABLE) != 0)
         write_some(st);
     if ((events & UV_READABLE) != 0 && is_reading(st))
         read_some(st);
@@ -368,6 +384,7 @@ static void stream_close(sb_stream *base)
     if (st->closing)
         return;
     st->closing = true;
+    sb_timer_stop(base->loop, &st->again);
     if (is_due(st))
         TAILQ_REMOVE(&loop_of(st)->told, st, link);
     /* uv_close takes the descriptor out of epoll at once, so its number may be used again. */
@@ -402,6 +419,7 @@ sb_err sb__uv_stream_create(struct sb__uv_loop *loop, int fd, struct sb__uv_stre
     st->base.impl = &stream_impl;
     st->fd = fd;
     st->next = SB__UV_RX_SIZE;
+    sb_timer_init(&st->again, write_again);
     loop->open++;
     *out = st;
     return SB_OK;

@@ -5,7 +5,7 @@ local cfg = ...
 
 local anywhere = "tcp://127.0.0.1:*"
 local echo = sb.router { name = "echo", bind = cfg.echo or anywhere, handshake_ivl = 1, backlog = 4096, max_frames = 1000,
-  max_message = "1m", heartbeat_ivl = tonumber(cfg.heartbeat), heartbeat_timeout = tonumber(cfg.heartbeat) }
+  max_message = "1m", heartbeat_ivl = tonumber(cfg.heartbeat or 0), heartbeat_timeout = tonumber(cfg.heartbeat or 0) }
 local feed = sb.xpub { name = "feed", bind = cfg.feed or anywhere, sndhwm = 100 }
 local sink = sb.pull { name = "sink", bind = cfg.sink or anywhere, rcvhwm = 100 }
 local sockets, got = { echo = echo, feed = feed, sink = sink }, 0

@@ -21,11 +21,13 @@ BUILD = os.environ.get("SB_BUILD", "build")
 
 
 class Target:
-    """signalbox running target.lua. `files`: its limit of descriptors."""
+    """signalbox running target.lua or another script. `files`: its limit of descriptors; `options`: of the command line;
+    `environment`: what is added to ours; what else is named goes to the script."""
 
-    def __init__(self, backend, files=None, heartbeat="0"):
+    def __init__(self, backend, files=None, script="target.lua", options=(), environment=None, **values):
         self.folder = tempfile.mkdtemp(prefix="sb-faults-")
-        self.backend, self.files, self.heartbeat = backend, files, heartbeat
+        self.backend, self.files, self.script, self.options = backend, files, script, options
+        self.environment, self.values = environment or {}, values
         self.context = zmq.Context()
         self.start()
 
@@ -33,9 +35,10 @@ class Target:
         door = f"ipc://{self.folder}/door"
         limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (self.files, self.files))) if self.files else None
         self.process = subprocess.Popen(
-            [os.path.join(BUILD, "signalbox"), "run", "--backend", self.backend, os.path.join(HERE, "target.lua"),
-             f"door={door}", f"heartbeat={self.heartbeat}"] + [f"{k}={v}" for k, v in endpoints.items()],
-            stderr=subprocess.PIPE, text=True, preexec_fn=limit)
+            [os.path.join(BUILD, "signalbox"), "run", "--backend", self.backend, *self.options,
+             os.path.join(HERE, self.script), f"door={door}"]
+            + [f"{k}={v}" for k, v in (self.values | endpoints).items()],
+            env=os.environ | self.environment, stderr=subprocess.PIPE, text=True, preexec_fn=limit)
         self.lines = []
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
@@ -121,8 +124,8 @@ class Target:
 class Good:
     """The client that must not notice: echoes, one after the other, with how long each took."""
 
-    def __init__(self, target):
-        self.sock = target.client(zmq.DEALER, "echo")
+    def __init__(self, target, name="echo", **options):
+        self.sock = target.client(zmq.DEALER, name, **options)
         self.took = []
         self.n = 0
 

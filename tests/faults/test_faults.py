@@ -1,6 +1,4 @@
-"""Faults on real sockets: what was promised, and that a good client beside the fault is served. Each prints its figure.
-SB_FAULTS=full takes the sizes of docs/security-rows.md instead of those that fit into a minute."""
-import argparse
+"""Faults of peers on real sockets: what was promised, and that a good client beside the fault is served."""
 import os
 import random
 import signal
@@ -9,50 +7,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 
 import zmq
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-INTEROP = os.path.join(HERE, "..", "interop")
-sys.path[:0] = [HERE, INTEROP]
-from runner import uring_works  # noqa: E402
-from target import Good, Target, command, greeting, message, ready, reset  # noqa: E402
-
-SANITIZED = "asan" in os.environ.get("SB_BUILD", "")  # figures of memory mean something else there
-
-FULL = os.environ.get("SB_FAULTS") == "full"
-MIB = 1 << 20
-
-
-def size(slice_size, full_size):
-    return full_size if FULL else slice_size
-
-
-def with_target(function=None, **options):
-    """Each test gets a target of its own and ends it, also when failing."""
-    def wrap(test):
-        def run(backend):
-            target = Target(backend, **options)
-            try:
-                test(target)
-            finally:
-                target.close()
-        run.__name__, run.__doc__ = test.__name__, test.__doc__
-        return run
-    return wrap(function) if function else wrap
-
-
-def closed_within(raw, seconds):
-    """Reads until the end; how long that took."""
-    begin = time.monotonic()
-    raw.sock.settimeout(seconds)
-    try:
-        while raw.sock.recv(65536):
-            pass
-    except ConnectionError:
-        pass
-    return time.monotonic() - begin
+from common import MIB, SANITIZED, FULL, closed_within, main, size, with_target
+from target import Good, command, greeting, message, ready, reset
 
 
 @with_target
@@ -389,32 +348,5 @@ def test_no_room_for_an_ipc_path(backend):
         print(f"  refused: {done.stderr.strip().splitlines()[-1][:100]}")
 
 
-def run_one(name, function, backend):
-    began = time.monotonic()
-    try:
-        function(backend)
-        return True
-    except Exception:
-        traceback.print_exc()
-        return False
-    finally:
-        print(f"{time.monotonic() - began:6.2f} s  {name}", flush=True)
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--backend", default="auto")
-    parser.add_argument("only", nargs="*", help="names, or parts of them")
-    args = parser.parse_args()
-    if args.backend == "uring" and not uring_works():
-        print("no io_uring here")
-        return 77
-    tests = [(n, f) for n, f in globals().items() if n.startswith("test_") and callable(f)]
-    chosen = [(n, f) for n, f in tests if not args.only or any(o in n for o in args.only)]
-    bad = [name for name, function in chosen if not run_one(name, function, args.backend)]
-    print(f"{len(chosen)} tests, {len(bad)} failed" + "".join(f"\n  failed: {name}" for name in bad))
-    return 1 if bad or not chosen else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(globals()))

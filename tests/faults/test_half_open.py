@@ -8,16 +8,9 @@ import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-INTEROP = os.path.join(HERE, "..", "interop")
-sys.path[:0] = [HERE, INTEROP]
-from runner import uring_works  # noqa: E402
+from common import NotHere, uring_works
 
 NET = f"10.77.{os.getpid() % 254 + 1}"  # runs may overlap
-
-
-class NotHere(Exception):
-    """What the test needs is not allowed, or not there."""
 
 
 def run(*command):

@@ -55,6 +55,53 @@ test("memory is limited", function()
   eq(#("y"):rep(1000), 1000)
 end)
 
+local function out_of_memory(fn)
+  local ok, why = pcall(fn)
+  eq(ok, false)
+  assert(tostring(why):find("not enough memory", 1, true), why)
+end
+
+test("what messages hold counts as the script's memory", function() -- 16 MiB here
+  collectgarbage()
+  local text, kept = ("x"):rep(100000), {}
+  local large = sb.message(text)
+  out_of_memory(function() for i = 1, 1000 do kept[i] = large:copy() end end)
+  eq(#kept > 50 and #kept < 170, true)
+  eq(collectgarbage "count" > 8000, true)
+  kept = nil
+  for _ = 1, 300 do sb.message(text) end -- room again, and none of these stays
+end)
+
+test("what is edited into a message counts as well, until it is replaced", function()
+  local before, text, m = collectgarbage "count", ("x"):rep(100000), sb.message "x"
+  out_of_memory(function() for _ = 1, 1000 do m:insert(1, text) end end)
+  eq(#m > 50 and #m < 170, true)
+  for i = 1, #m do m[i] = "" end
+  for _ = 1, 300 do m[1] = text end
+  while #m > 0 do m:remove() end
+  m = nil
+  collectgarbage()
+  eq(collectgarbage "count" < before + 1000, true)
+end)
+
+test("messages of a task count as well", function()
+  local pull <close> = sb.pull { bind = "tcp://127.0.0.1:*" }
+  local push <close> = sb.push { connect = pull.last_endpoint }
+  local sent, over = 0, false
+  sb.spawn(function()
+    local kept = {}
+    over = not pcall(function() for msg in pull:messages() do kept[#kept + 1] = msg end end)
+  end)
+  local text = ("x"):rep(100000)
+  eventually(function()
+    for _ = 1, 10 do
+      if push:send(text, 0) then sent = sent + 1 end
+    end
+    return over
+  end)
+  eq(sent < 1000, true)
+end)
+
 test("C functions do not hang", function()
   fails("too many elements", table.move, {}, 1, 1 << 60, 2)
   fails("too many elements", table.concat, {}, "", 1, 1 << 60)
