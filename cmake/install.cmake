@@ -24,6 +24,7 @@ install(FILES ${examples} DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 
 if(TARGET signalbox)
   install(TARGETS signalbox RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(FILES ${PROJECT_SOURCE_DIR}/packaging/signalbox.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
   set_target_properties(signalbox PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
 endif()
 if(TARGET ngx_signalbox_module)

@@ -57,7 +57,7 @@ class Packages(unittest.TestCase):
         self.assertEqual(sorted(self.debs), sorted(NAMES))
         for name, files in (("libsignalbox0", ["libsignalbox.so.0 "]),
                             ("libsignalbox-dev", ["include/signalbox/engine/signalbox.h", "signalbox.pc", "signalbox-config.cmake"]),
-                            ("signalbox", ["usr/bin/signalbox", "system/signalbox.service", "signalbox.d.lua", "first.lua"]),
+                            ("signalbox", ["usr/bin/signalbox", "system/signalbox.service", "signalbox.d.lua", "first.lua", "man1/signalbox.1"]),
                             ("libnginx-mod-signalbox", ["usr/lib/nginx/modules/ngx_signalbox_module.so",
                                                         "modules-available/mod-signalbox.conf"])):
             for file in files:
