@@ -61,6 +61,7 @@ static const sb_api api = {
     .access_destroy = sb_access_destroy,
     .access_line = sb_access_line,
     .engine_set_tap = sb_engine_set_tap,
+    .ledger_leave = sb_ledger_leave,
 };
 
 const sb_api *sb_api_get(uint32_t version)

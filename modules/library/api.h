@@ -91,6 +91,7 @@ typedef struct sb_api {
     void (*access_destroy)(sb_access *access);
     size_t (*access_line)(sb_access *access, const sb_passage *passage, char *out);
     void (*engine_set_tap)(sb_engine *engine, sb_tap *tap);
+    void (*ledger_leave)(sb_ledger *ledger);
 } sb_api;
 
 /* The table, or NULL when this library does not speak that version. Any thread. */

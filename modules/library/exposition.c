@@ -71,14 +71,36 @@ void sb_exposition_add(sb_exposition *e, const sb_sample *sample)
 
 typedef struct page {
     sb_exposition exposition;
+    sb_board *board;
     sb_ledger *ledger;
+    uint32_t me, workers;
 } page;
+
+/* Those of all workers that are one socket, each with its number: its own as it is, of others what they left.
+ */
+static void add_of_workers(page *p, const sb_sample *sample)
+{
+    char number[12];
+    for (uint32_t i = 0; i < p->workers; i++) {
+        sb_sample told = *sample;
+        snprintf(number, sizeof number, "%u", i);
+        if (i != p->me &&
+            (p->ledger == NULL || !sb_ledger_of_worker(p->ledger, p->board, sample, i, &told.value)))
+            continue;
+        sb_sample_label(&told, "worker", number);
+        sb_exposition_add(&p->exposition, &told);
+    }
+}
 
 /* Where counters are kept in a zone their totals are told: those of all workers, that go on over reloads. */
 static void add(void *arg, const sb_sample *sample)
 {
     page *p = arg;
     sb_sample told = *sample;
+    if (sample->kind == SB_SAMPLE_GAUGE && p->workers > 1) {
+        add_of_workers(p, sample);
+        return;
+    }
     if (p->ledger != NULL)
         sb_ledger_total(p->ledger, sample, &told.value);
     sb_exposition_add(&p->exposition, &told);
@@ -86,7 +108,8 @@ static void add(void *arg, const sb_sample *sample)
 
 void sb_board_metrics(sb_board *board, sb_text *out)
 {
-    page p = {.exposition.text = *out, .ledger = sb_board_ledger(board)};
+    page p = {.exposition.text = *out, .board = board, .ledger = sb_board_ledger(board)};
+    p.me = sb_engine_worker(sb_board_engine(board), &p.workers);
     if (p.ledger != NULL)
         sb_ledger_take(p.ledger, board);
     sb_board_each_sample(board, add, &p);

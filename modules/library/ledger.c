@@ -21,6 +21,7 @@ struct sb_ledger {
     sb__zone zone;
     sb_map by_name;
     taken *all;
+    bool leaves; /* shows other workers nothing any more */
 };
 
 sb_err sb_ledger_create(void *zone, size_t size, sb_ledger **out)
@@ -78,11 +79,18 @@ static taken *find_or_add(sb_ledger *ledger, const char *name, size_t len)
     return t;
 }
 
-static void take_one(void *arg, const sb_sample *sample)
+/* A walk over the samples of a board. */
+typedef struct taking {
+    sb_ledger *ledger;
+    uint64_t now; /* ms */
+    char worker[12];
+    bool shows; /* there are other workers who want to see what this one has */
+} taking;
+
+static void add_growth(sb_ledger *ledger, const sb_sample *sample)
 {
-    sb_ledger *ledger = arg;
     char name[NAME_MAX_LEN];
-    size_t len = sample->kind != SB_SAMPLE_GAUGE ? name_of(sample, name, sizeof name) : 0;
+    size_t len = name_of(sample, name, sizeof name);
     taken *t = len > 0 ? find_or_add(ledger, name, len) : NULL;
     if (t == NULL || sample->value == t->value)
         return;
@@ -96,9 +104,70 @@ static void take_one(void *arg, const sb_sample *sample)
         t->value = sample->value;
 }
 
+/* Octets written of the sample's name with the label `worker`; 0: it has no room for one. */
+static size_t name_of_worker(const sb_sample *sample, const char *worker, char *out, size_t cap)
+{
+    sb_sample labelled = *sample;
+    return sb_sample_label(&labelled, "worker", worker) ? name_of(&labelled, out, cap) : 0;
+}
+
+/* Histograms and drops are many and only of interest as totals. */
+static bool is_shown(const sb_sample *sample)
+{
+    return sample->kind == SB_SAMPLE_GAUGE || strcmp(sample->family, "signalbox_messages_total") == 0 ||
+           strcmp(sample->family, "signalbox_bytes_total") == 0;
+}
+
+static void show(const taking *t, const sb_sample *sample)
+{
+    char name[NAME_MAX_LEN];
+    size_t len = is_shown(sample) ? name_of_worker(sample, t->worker, name, sizeof name) : 0;
+    const sb__zone_key key = {.name = SB_LEDGER_WORKERS, .key = name, .len = len};
+    const sb__zone_value value = {.type = SB__ZONE_NUMBER, .number = sample->value};
+    if (len > 0)
+        sb__zone_set(&t->ledger->zone, &key, &value, t->now, t->now + SB_LEDGER_FRESH, false);
+}
+
+static void take_one(void *arg, const sb_sample *sample)
+{
+    const taking *t = arg;
+    if (sample->kind != SB_SAMPLE_GAUGE)
+        add_growth(t->ledger, sample);
+    if (t->shows)
+        show(t, sample);
+}
+
+static uint64_t now_ms(sb_board *board)
+{
+    return sb_engine_now(sb_board_engine(board)) / SB_NS_PER_MS;
+}
+
 void sb_ledger_take(sb_ledger *ledger, sb_board *board)
 {
-    sb_board_each_sample(board, take_one, ledger);
+    uint32_t workers, me = sb_engine_worker(sb_board_engine(board), &workers);
+    taking t = {.ledger = ledger, .now = now_ms(board), .shows = workers > 1 && !ledger->leaves};
+    snprintf(t.worker, sizeof t.worker, "%u", me);
+    sb_board_each_sample(board, take_one, &t);
+}
+
+bool sb_ledger_of_worker(
+    sb_ledger *ledger, sb_board *board, const sb_sample *sample, uint32_t worker, double *value)
+{
+    char name[NAME_MAX_LEN], number[12];
+    sb__zone_value found;
+    snprintf(number, sizeof number, "%u", worker);
+    size_t len = name_of_worker(sample, number, name, sizeof name);
+    const sb__zone_key key = {.name = SB_LEDGER_WORKERS, .key = name, .len = len};
+    if (len == 0 || sb__zone_get(&ledger->zone, &key, now_ms(board), NULL, 0, &found) != SB_OK ||
+        found.type != SB__ZONE_NUMBER)
+        return false;
+    *value = found.number;
+    return true;
+}
+
+void sb_ledger_leave(sb_ledger *ledger)
+{
+    ledger->leaves = true;
 }
 
 bool sb_ledger_total(sb_ledger *ledger, const sb_sample *sample, double *total)

@@ -47,6 +47,18 @@ static void tell_script(const walk *w, const char *name, double value)
     tell(w, "", "script", name, NULL, NULL, value);
 }
 
+bool sb_sample_label(sb_sample *sample, const char *name, const char *value)
+{
+    int i = 0;
+    while (i < SB_SAMPLE_LABELS && sample->labels[i].name != NULL)
+        i++;
+    if (i == SB_SAMPLE_LABELS)
+        return false;
+    sample->labels[i].name = name;
+    sample->labels[i].value = value;
+    return true;
+}
+
 /* ---- of sockets ---- */
 
 static void messages(const walk *w, const char *name, const sb_stats *s)

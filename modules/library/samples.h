@@ -30,6 +30,9 @@ typedef struct sb_sample {
     double value;
 } sb_sample;
 
+/* One label more; false: it has as many as there can be. */
+bool sb_sample_label(sb_sample *sample, const char *name, const char *value);
+
 typedef void sb_sample_fn(void *arg, const sb_sample *sample);
 
 /* Tells all samples; those of a family come one behind the other. fn must not change the board. */

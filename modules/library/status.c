@@ -16,6 +16,7 @@
 typedef struct writer {
     sb_text *t;
     uint64_t now;
+    sb_board *board;
     unsigned shown; /* in the list that is being written */
 } writer;
 
@@ -223,6 +224,9 @@ static bool put_socket(void *arg, sb_socket *sock)
     put_counters(w, &stats, &rates);
     put_failures(w, &stats);
     put_lists(w, sock);
+    sb_text_put(w->t, "\"workers\":");
+    sb__crew_put(w->board, sock, w->t);
+    sb_text_put(w->t, ",");
     end(w, '}');
     return true;
 }
@@ -315,11 +319,14 @@ static void put_event(writer *w, const sb__journal_entry *e)
 static void put_head(writer *w, sb_engine *engine)
 {
     struct timespec ts;
+    uint32_t workers, me = sb_engine_worker(engine, &workers);
     clock_gettime(CLOCK_REALTIME, &ts);
     text_member(w, "version", SB_VERSION);
     text_member(w, "backend", sb_engine_backend(engine));
     text_member(w, "notice", sb_engine_notice(engine));
     number_member(w, "pid", (uint64_t)getpid());
+    number_member(w, "worker", me);
+    number_member(w, "workers", workers > 0 ? workers : 1);
     sb_text_put(w->t, "\"time\":%lld.%03ld,", (long long)ts.tv_sec, ts.tv_nsec / 1000000);
 }
 
@@ -327,7 +334,7 @@ void sb__status_put(sb_board *board, const sb__journal *journal, sb_text *out)
 {
     const sb__journal_entry *e;
     sb_engine *engine = sb_board_engine(board);
-    writer w = {.t = out, .now = sb_engine_now(engine)};
+    writer w = {.t = out, .now = sb_engine_now(engine), .board = board};
     begin(&w, NULL, '{');
     put_head(&w, engine);
     begin(&w, "sockets", '[');

@@ -59,6 +59,8 @@ static void ngx_signalbox_drain_begin(ngx_signalbox_worker_t *w)
     if (w->draining || w->board == NULL)
         return;
     w->draining = 1;
+    if (w->ledger != NULL)
+        w->api->ledger_leave(w->ledger);
     w->drain.on_drained = ngx_signalbox_drain_on_drained;
     w->hold.data = &w->nobody;
     w->hold.handler = ngx_signalbox_drain_on_hold;

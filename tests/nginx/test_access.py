@@ -74,6 +74,17 @@ class Access(harness.NginxTest):
                 self.assertEqual(len(lines), 5)
                 server.quit()
 
+    def test_a_burst_is_a_line_each_although_runs_go_together_without_a_log(self):
+        server = self.serve("signalbox_log messages.log '$signalbox_topic $signalbox_target';").start()
+        client, worker = self.connect(zmq.DEALER, self.front), self.connect(zmq.DEALER, self.eu)
+        self.ping(client)
+        for i in range(5000):
+            client.send(b"order.eu.%d" % i)
+        for i in range(5000):
+            self.assertEqual(worker.recv_multipart()[-1], b"order.eu.%d" % i)
+        server.quit()
+        self.assertEqual(self.lines(server)[1:], ["order.eu.%d eu" % i for i in range(5000)])
+
     def test_the_end_of_the_worker_writes_what_is_buffered(self):
         for end in (lambda s: s.quit(), lambda s: (s.signal(signal.SIGTERM), s.wait_end())):
             server = self.serve("signalbox_log messages.log flush=1h;").start()

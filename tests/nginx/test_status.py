@@ -130,6 +130,70 @@ class Status(harness.NginxTest):
         self.assertRegex(done.stdout, r'id="totals-box" aria-labelledby="h-totals">', done.stderr[-500:])
         server.quit()
 
+    def serve_team(self, backend):
+        ports = {name: harness.free_port() for name in ("front", "feed")}
+        self.http = harness.free_port()
+        script = """
+local sb = require "signalbox"
+local cfg = ...
+local front = sb.router { name = "front", bind = "tcp://127.0.0.1:" .. cfg.front }
+front:route { { frame = 1, equals = "PING", reply = "PONG" }, { drop = true } }
+sb.xpub { name = "feed", bind = "tcp://127.0.0.1:" .. cfg.feed }
+sb.metrics { gauge = "level" }:set(7)
+"""
+        server = self.nginx("script a.lua %s; backend %s; worker all; zone z 1m;" % (" ".join("%s=%d" % p for p in ports.items()), backend),
+                            scripts={"a.lua": script}, workers=2, http=HTTP % {"port": self.http})
+        return server.start(), ports
+
+    def front(self):
+        now = self.status()
+        return now, {w["worker"]: w for w in {s["name"]: s for s in now["sockets"]}["front"]["workers"]}
+
+    def connect_to_both(self, port):
+        """Clients until each of the two workers has one; how many."""
+        clients = []
+        def both():
+            clients.append(self.connect(zmq.DEALER, port))
+            clients[-1].send(b"PING")
+            self.assertEqual(clients[-1].recv(), b"PONG")
+            harness.wait_for(lambda: sum(w["peers"] for w in self.front()[1].values()) == len(clients), "all peers to be told")
+            return len(clients) > 1 and all(w["peers"] > 0 for w in self.front()[1].values())
+        harness.wait_for(both, "peers of both workers")
+        return len(clients)
+
+    def test_every_worker_shows_what_all_workers_have_now(self):
+        for backend in harness.backends():
+            with self.subTest(backend):
+                server, ports = self.serve_team(backend)
+                n = self.connect_to_both(ports["front"])
+                answered = set()
+                def look():
+                    now, workers = self.front()
+                    answered.add(now["worker"])
+                    self.assertEqual((now["workers"], set(workers)), (2, {0, 1}))
+                    self.assertEqual(sum(w["peers"] for w in workers.values()), n)
+                    return len(answered) == 2
+                harness.wait_for(look, "both workers to answer")
+                harness.wait_for(lambda: sum(w["messages"]["in"] for w in self.front()[1].values()) == n, "all messages to be told")
+                _, _, text = get(self.http, "/metrics")
+                peers = dict(re.findall(r'^signalbox_peers\{socket="front",worker="(\d)"\} (\d+)$', text, re.M))
+                self.assertEqual((set(peers), sum(map(int, peers.values()))), ({"0", "1"}, n))
+                for worker in "01":
+                    self.assertIn('level{script="a.lua",worker="%s"} 7\n' % worker, text)
+                self.assertIn('signalbox_messages_total{socket="front",dir="in"} %d\n' % n, text)
+                self.check_with_promtool(text)
+                server.quit()
+
+    def test_the_page_chooses_among_workers(self):
+        server, ports = self.serve_team("uv")
+        n = self.connect_to_both(ports["front"])
+        dom = self.browse("--virtual-time-budget=6000", "--timeout=20000", "--dump-dom").stdout
+        self.assertRegex(dom, r'<label id="worker-box">Worker <select id="worker"><option value="">all</option>'
+                         r'<option value="0">0</option><option value="1">1</option></select>')
+        self.assertRegex(dom, r'>front <span class="type">ROUTER</span></th><td[^>]*>%d</td>' % n)
+        self.assertIn('<div id="trouble" role="alert"></div>', dom)
+        server.quit()
+
     def test_metrics_are_prometheus_text(self):
         server, ports = self.serve()
         self.talk(ports)
@@ -198,7 +262,7 @@ class Status(harness.NginxTest):
         self.wait_subscribed()
         done = self.browse("--virtual-time-budget=8000", "--timeout=20000", "--dump-dom")
         dom = done.stdout
-        for text in ('aria-label="front (ROUTER) routes to eu, us', "orders_total 3", "a.lua:15", "no such thing as bad", "order.eu.", "2 topics", "Slowest handlers", "messages/s", 'class="dot"', "worker %d" % server.owner()):
+        for text in ('aria-label="front (ROUTER) routes to eu, us', "orders_total 3", "a.lua:15", "no such thing as bad", "order.eu.", "2 topics", "Slowest handlers", "messages/s", 'class="dot"', "process %d" % server.owner()):
             self.assertTrue(text in dom, "%r is not on the page; %s" % (text, done.stderr[-1000:]))
         self.assertTrue('<div id="trouble" role="alert"></div>' in dom, "the page reports trouble")
         server.quit()

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#define SIZE (64 * 1024)
+#define SIZE (256 * 1024)
 
 static const char source[] = "local sb = require 'signalbox'\n"
                              "sb.pull { name = 'in', bind = 'inproc://x' }\n"
@@ -122,11 +122,78 @@ static void test_what_did_not_fit_is_added_later(void **state)
     free(mem);
 }
 
+static sb_board *open_worker(uint32_t worker)
+{
+    sb_script_config script = {.name = "a.lua", .source = source, .source_len = strlen(source)};
+    const sb_board_config cfg = {
+        .backend = "uv", .scripts = &script, .nscripts = 1, .worker = worker, .workers = 2};
+    sb_board_error error;
+    sb_board *board;
+    if (sb_board_create(&cfg, &error, &board) != SB_OK)
+        fail_msg("%s", error.text);
+    for (int i = 0; i < 20; i++)
+        sb_engine_step(sb_board_engine(board));
+    return board;
+}
+
+static void expect_in(const sb_text *text, const char *line, bool there)
+{
+    if ((strstr(text->text, line) != NULL) != there)
+        fail_msg("%s \"%s\" in:\n%s", there ? "no" : "there is", line, text->text);
+}
+
+static void test_workers_show_each_other_what_they_have_now(void **state)
+{
+    (void)state;
+    void *mem = zeroed();
+    sb_ledger *ledgers[2];
+    sb_board *boards[2];
+    sb_text metrics = {0}, status = {0}, later = {0};
+    for (uint32_t i = 0; i < 2; i++) {
+        boards[i] = open_worker(i);
+        assert_int_equal(sb_ledger_create(mem, SIZE, &ledgers[i]), SB_OK);
+        sb_board_set_ledger(boards[i], ledgers[i]);
+    }
+    sb_board_metrics(boards[1], &metrics); /* the other one has said nothing yet */
+    expect_in(&metrics, "signalbox_peers{socket=\"in\",worker=\"1\"} 1\n", true);
+    expect_in(&metrics, "worker=\"0\"", false);
+    sb_board_status(boards[0], &status);
+    expect_in(&status, "\"worker\":0,\"workers\":2,", true);
+    expect_in(&status,
+        "\"workers\":[{\"worker\":0,\"peers\":1,\"subscriptions\":0,\"messages\":{\"in\":0,\"out\":3}", true);
+    expect_in(&status,
+        "{\"worker\":1,\"peers\":1,\"subscriptions\":0,\"messages\":{\"in\":3,\"out\":0},\"bytes\":{\"in\":",
+        true);
+    sb_text_finish(&metrics);
+    sb_board_metrics(boards[1], &metrics);
+    expect_in(&metrics,
+        "signalbox_peers{socket=\"in\",worker=\"0\"} 1\nsignalbox_peers{socket=\"in\",worker=\"1\"} 1\n",
+        true);
+    expect_in(&metrics, "signalbox_messages_total{socket=\"in\",dir=\"in\"} 6\n", true);
+    expect_in(
+        &metrics, "level{script=\"a.lua\",worker=\"0\"} 7\nlevel{script=\"a.lua\",worker=\"1\"} 7\n", true);
+    double value;
+    const sb_sample sample = {.family = "signalbox_peers", .suffix = "", .labels = {{"socket", "in"}}};
+    assert_true(sb_ledger_of_worker(ledgers[1], boards[1], &sample, 0, &value));
+    sb_ledger_leave(ledgers[0]);
+    sb_ledger_take(ledgers[0], boards[0]);
+    sb_board_status(boards[1], &later);
+    for (int i = 0; i < 2; i++) {
+        sb_ledger_destroy(ledgers[i]);
+        sb_board_destroy(boards[i]);
+    }
+    sb_text_finish(&metrics);
+    sb_text_finish(&status);
+    sb_text_finish(&later);
+    free(mem);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_totals_go_on_from_board_to_board),
         cmocka_unit_test(test_what_did_not_fit_is_added_later),
+        cmocka_unit_test(test_workers_show_each_other_what_they_have_now),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
