@@ -25,7 +25,9 @@ typedef enum sb_event_kind {
     SB_EVENT_ACCEPTED = 0x0020,
     SB_EVENT_ACCEPT_FAILED = 0x0040,
     SB_EVENT_CLOSED = 0x0080,
+    SB_EVENT_CLOSE_FAILED = 0x0100, /* a bind ended, and the path of its ipc endpoint could not be removed */
     SB_EVENT_DISCONNECTED = 0x0200,
+    SB_EVENT_MONITOR_STOPPED = 0x0400, /* the last event: the socket is gone, on_closed follows */
     SB_EVENT_HANDSHAKE_FAILED_NO_DETAIL = 0x0800,
     SB_EVENT_HANDSHAKE_SUCCEEDED = 0x1000,
     SB_EVENT_HANDSHAKE_FAILED_PROTOCOL = 0x2000,
@@ -44,8 +46,10 @@ const char *sb_event_name(sb_event_kind kind); /* "handshake_succeeded" */
 /* Everything is borrowed for the call. Unknown strings are "". */
 typedef struct sb_event {
     sb_event_kind kind;
-    uint64_t conn_id;     /* stable number of the connection, never reused in this engine; 0 for listeners */
-    sb_peer *peer;        /* NULL before the handshake */
+    uint64_t conn_id; /* number of the connection, never reused in this engine, the same in all its events;
+                         0: there is none (listeners, attempts to connect). Of one that came to a bind it is
+                         sb_peer_id too; a peer we connect to keeps its own over all its connections */
+    sb_peer *peer;    /* NULL before the handshake */
     const char *endpoint; /* ours: what was bound or connected */
     const char *address;  /* the other end's address */
     const uint8_t *identity;

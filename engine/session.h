@@ -82,6 +82,7 @@ typedef struct sb_peer_info {
  */
 typedef struct sb_session_config {
     sb_type type;
+    bool raw;                /* no ZMTP but octets as they come (STREAM, always) */
     const uint8_t *identity; /* announced by REQ, DEALER and ROUTER; may be NULL */
     uint32_t identity_len;
     sb_security security;   /* mechanisms, keys, passwords; all zero: NULL */

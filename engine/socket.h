@@ -184,6 +184,11 @@ uint64_t sb_peer_id(const sb_peer *peer); /* stable, never reused in this engine
 /* The conn_id that events tell of it: another one after every reconnect. */
 uint64_t sb_peer_connection(const sb_peer *peer);
 sb_peer *sb_socket_find_peer(sb_socket *sock, uint64_t id); /* NULL when it is gone */
+/* Whom a message to this routing id (SERVER, PEER: the number's four octets, big endian) would reach: ROUTER,
+ * STREAM, SERVER, PEER. NULL: nobody here, or another type. */
+sb_peer *sb_socket_peer_named(sb_socket *sock, const void *id, size_t len);
+/* Whether the peer's queue takes a message now (zmq_socket_get_peer_state). */
+bool sb_peer_takes(const sb_peer *peer);
 sb_socket *sb_peer_socket(const sb_peer *peer);
 /* Borrowed until the peer is gone. */
 const sb_peer_info *sb_peer_get_info(const sb_peer *peer); /* NULL before the first handshake */
@@ -225,6 +230,9 @@ typedef struct sb_stats {
 } sb_stats;
 void sb_socket_stats(const sb_socket *sock, sb_stats *out);
 void sb_peer_stats(const sb_peer *peer, sb_stats *out);
+
+/* How often sends found a peer full, or nobody, and dropped the message for it; only ever grows. */
+uint64_t sb_socket_turned_away(const sb_socket *sock);
 
 /* What was counted per second, between this call and the last one that lies SB_RATE_SPAN or more back (the
  * first time: since the socket or peer came). Counting costs nothing while nobody asks. */

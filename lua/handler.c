@@ -487,6 +487,8 @@ static void on_event(sb_handler *self, sb_socket *sock, const sb_event *event)
         sb__waitq_wake(&ls->receivers, SB__WAKE_TIMEOUT);
         sb_timer_start(s->loop, &s->kick, sb_loop_now(s->loop));
     }
+    if (event->kind == SB_EVENT_MONITOR_STOPPED) /* no code runs for a socket that is gone */
+        return;
     if (ls->on_peer == LUA_NOREF || ls->closing || s->stats.tasks >= s->max_tasks)
         return;
     sb__task *t = sb__task_take(s, &event_kind, ls);

@@ -192,6 +192,11 @@ static int peer_index(lua_State *L)
         lua_pushboolean(L, live(L) != NULL);
         return 1;
     }
+    if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "writable") == 0) {
+        const sb_peer *peer = live(L);
+        lua_pushboolean(L, peer != NULL && sb_peer_takes(peer));
+        return 1;
+    }
     lua_getiuservalue(L, 1, 1);
     lua_pushvalue(L, 2);
     lua_rawget(L, -2);

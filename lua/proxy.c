@@ -32,10 +32,12 @@ static void proxy_unref(sb__lproxy *p)
 
 /* ---- messages ---- */
 
-/* Never waits: what does not fit is not captured. */
+/* Never waits: what does not fit is not captured, nor what the capture's on_full or type drops. */
 static void capture(sb__lproxy *p, sb_msg *msg)
 {
-    if (sb_socket_send(p->capture->sock, msg) != SB_OK) {
+    uint64_t before = sb_socket_turned_away(p->capture->sock);
+    sb_err err = sb_socket_send(p->capture->sock, msg);
+    if (err != SB_OK || sb_socket_turned_away(p->capture->sock) != before) {
         p->missed++;
         return;
     }

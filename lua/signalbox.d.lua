@@ -78,6 +78,7 @@ local sb = {}
 ---@field immediate? boolean queue only to completed connections (default false)
 ---@field xpub_verbose? boolean pass duplicate subscriptions up (default false)
 ---@field ipv6? boolean resolve and bind IPv6 too (default false)
+---@field ipv4only? boolean ipv6 the other way round; deprecated in libzmq (default true)
 ---@field plain_server? boolean accept PLAIN clients; somebody must be asked about them (default false)
 ---@field plain_username? string be a PLAIN client of this name
 ---@field plain_password? string password of the PLAIN client
@@ -99,6 +100,7 @@ local sb = {}
 ---@field req_relaxed? boolean allow a request while one is open (default false)
 ---@field conflate? boolean keep only the last message (default false)
 ---@field router_handover? boolean a new peer takes over a routing id in use (default false)
+---@field router_raw? boolean be a STREAM, for the binds and connects that follow; deprecated in libzmq (default false)
 ---@field tos? integer IP type of service (default 0)
 ---@field connect_routing_id? string routing id of the peer of the next connect
 ---@field handshake_ivl? sb.Time limit of the whole handshake, 0: none (default 30)
@@ -410,6 +412,7 @@ function Message:frames() end
 ---@field metadata table<string, string> properties of its handshake, and over them those of whoever let it in
 ---@field socket sb.Socket
 ---@field connected boolean
+---@field writable boolean its queue takes a message now
 ---@field ws_protocol? string WebSocket: the subprotocol, "ZWS2.0/NULL"
 ---@field ws_origin? string WebSocket: where a browser's page came from
 ---@field tls_version? string TLS: "TLSv1.3"
@@ -545,6 +548,10 @@ function Socket:on_peer(fn) end
 
 ---@return sb.Peer[]
 function Socket:peers() end
+---The peer that a message to this routing id would reach: ROUTER, STREAM; SERVER and PEER by number.
+---@param routing_id string|integer
+---@return sb.Peer? peer
+function Socket:peer(routing_id) end
 ---@param peer sb.Peer
 ---@param why? string
 ---@return true? ok

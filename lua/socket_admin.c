@@ -125,6 +125,24 @@ static int socket_peers(lua_State *L)
     return 1;
 }
 
+/* By its routing id: a string, or the number of a SERVER's or PEER's. */
+static int socket_peer(lua_State *L)
+{
+    sb__lsock *ls = sb__lsock_check(L, 1);
+    size_t len = 4;
+    const char *id;
+    char number[4];
+    if (lua_isinteger(L, 2)) {
+        for (int i = 0; i < 4; i++)
+            number[i] = (char)(lua_tointeger(L, 2) >> (24 - 8 * i));
+        id = number;
+    } else {
+        id = luaL_checklstring(L, 2, &len);
+    }
+    sb__lpeer_push(L, ls, sb_socket_peer_named(ls->sock, id, len));
+    return 1;
+}
+
 static int socket_kick(lua_State *L)
 {
     sb__lsock *ls = sb__lsock_check(L, 1);
@@ -228,6 +246,7 @@ const luaL_Reg sb__socket_admin_methods[] = {
     {"set", socket_set},
     {"get", socket_get},
     {"peers", socket_peers},
+    {"peer", socket_peer},
     {"kick", socket_kick},
     {"stats", socket_stats},
     {NULL, NULL},

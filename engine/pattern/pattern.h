@@ -88,6 +88,9 @@ typedef struct sb_pattern_impl {
      * has not asked. */
     bool (*out_of_turn)(const sb_pattern *pat);
 
+    /* The peer that is addressed so; NULL: nobody. */
+    sb_peer *(*find)(sb_pattern *pat, const sb_frame *name);
+
     /* XPUB and PUB: a subscription was accepted, or cancelled. */
     sb_err (*subscribed)(sb_pattern *pat, sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);
     /* XPUB with xpub_manual: the application says what a peer gets; subscribed was only told. */
@@ -109,7 +112,7 @@ typedef struct sb_pattern_impl {
 
 /* Option values the patterns need; the socket keeps them. */
 typedef struct sb__pattern_options {
-    bool router_mandatory, router_handover, probe_router, req_relaxed, req_correlate;
+    bool router_mandatory, router_handover, router_raw, probe_router, req_relaxed, req_correlate;
     bool xpub_verbose, xpub_verboser, xpub_manual, xpub_manual_last, xpub_nodrop, invert_matching, conflate;
     bool xsub_verbose_unsubscribe;
     const uint8_t *welcome; /* xpub_welcome_msg */

@@ -17,4 +17,5 @@ const sb_pattern_impl sb__peer_impl = {
     .send = sb__server_send,
     .writable = sb__server_writable,
     .filter = sb__server_filter,
+    .find = sb__server_find,
 };

@@ -95,6 +95,7 @@ static sb_err router_ready(sb_pattern *pat, sb_peer *peer)
 {
     router *r = router_from(pat);
     sb_err err = SB_OK;
+    peer->dismissed = false;
     hold(r, peer, false);
     if (peer->pattern_data == NULL && peer->info->identity_len > 0)
         err = name_announced(r, peer, peer->info->identity, peer->info->identity_len);
@@ -103,7 +104,7 @@ static sb_err router_ready(sb_pattern *pat, sb_peer *peer)
     if (err != SB_OK)
         return err;
     hold(r, peer, true);
-    return pat->options->probe_router ? sb__probe(peer) : SB_OK;
+    return pat->options->probe_router && !pat->options->router_raw ? sb__probe(peer) : SB_OK;
 }
 
 /* A named peer is queued to until it is back; an automatic name ends with its connection. */
@@ -162,14 +163,28 @@ static sb_err send_elsewhere(router *r, const sb_msg *msg)
     return refused(r, NULL, err, err == SB_EHOSTUNREACH ? SB_DROP_NO_PEER : SB_DROP_HWM);
 }
 
+/* router_raw: an empty frame ends a connection, behind what is queued. */
+static sb_err dismiss(router *r, sb_peer *peer)
+{
+    if (!peer->ready)
+        return SB_EHOSTUNREACH;
+    sb__names_forget(&r->names, peer);
+    peer->dismissed = true;
+    peer->link->end(peer);
+    return SB_OK;
+}
+
 static sb_err router_send(sb_pattern *pat, sb_msg *msg)
 {
     router *r = router_from(pat);
-    if (msg->n < 2)
+    bool raw = pat->options->router_raw;
+    if (msg->n < 2 || (raw && msg->n > 2))
         return SB_EINVAL;
     sb_peer *peer = sb__names_find(&r->names, &msg->frames[0]);
     if (peer == NULL)
         return send_elsewhere(r, msg);
+    if (raw && msg->frames[1].len == 0)
+        return dismiss(r, peer);
     sb_msg rest;
     sb__envelope_view(&rest, msg, 1);
     sb_err err = sb__pipe_push(peer, &rest);
@@ -178,11 +193,15 @@ static sb_err router_send(sb_pattern *pat, sb_msg *msg)
 
 static sb_err router_filter(sb_pattern *pat, sb_peer *peer, sb_msg *msg)
 {
-    if (peer->routing_id == NULL)
+    if (peer->routing_id == NULL || peer->dismissed)
         return SB_ECANCELED;
     sb_err err = sb_msg_insert(msg, 0, peer->routing_id, peer->routing_id_len, NULL);
     if (err != SB_OK)
         return SB_ECANCELED;
+    if (pat->options->router_raw) {
+        msg->envelope = 1; /* octets have none */
+        return SB_OK;
+    }
     bool numbered = pat->options->hops > 0 || (peer->info != NULL && peer->info->type == SB_REQ);
     sb__envelope_detect(msg, 1 + pat->options->hops, numbered);
     return SB_OK;
@@ -200,6 +219,11 @@ static void router_finish(sb_pattern *pat)
     sb__names_finish(&router_from(pat)->names);
 }
 
+static sb_peer *router_find(sb_pattern *pat, const sb_frame *name)
+{
+    return sb__names_find(&router_from(pat)->names, name);
+}
+
 const sb_pattern_impl sb__router_impl = {
     .type = SB_ROUTER,
     .size = sizeof(router),
@@ -215,4 +239,5 @@ const sb_pattern_impl sb__router_impl = {
     .send = router_send,
     .writable = router_writable,
     .filter = router_filter,
+    .find = router_find,
 };

@@ -64,6 +64,11 @@ sb_err sb__server_send(sb_pattern *pat, sb_msg *msg)
     return SB_OK;
 }
 
+sb_peer *sb__server_find(sb_pattern *pat, const sb_frame *number)
+{
+    return sb__names_find(&server_from(pat)->names, number);
+}
+
 sb_err sb__server_filter(sb_pattern *pat, sb_peer *peer, sb_msg *msg)
 {
     if (sb__single_filter(pat, peer, msg) != SB_OK ||
@@ -98,4 +103,5 @@ const sb_pattern_impl sb__server_impl = {
     .send = sb__server_send,
     .writable = sb__server_writable,
     .filter = sb__server_filter,
+    .find = sb__server_find,
 };

@@ -22,6 +22,7 @@ void sb__server_detach(sb_pattern *pat, sb_peer *peer);
  * SB_EAGAIN: it is full; SB_EINVAL: not [number][body]. */
 sb_err sb__server_send(sb_pattern *pat, sb_msg *msg);
 void sb__server_writable(sb_pattern *pat, sb_peer *peer);
+sb_peer *sb__server_find(sb_pattern *pat, const sb_frame *number);
 /* Puts the number in front. */
 sb_err sb__server_filter(sb_pattern *pat, sb_peer *peer, sb_msg *msg);
 

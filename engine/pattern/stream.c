@@ -114,6 +114,11 @@ static void stream_finish(sb_pattern *pat)
     sb__names_finish(&stream_from(pat)->names);
 }
 
+static sb_peer *stream_find(sb_pattern *pat, const sb_frame *name)
+{
+    return sb__names_find(&stream_from(pat)->names, name);
+}
+
 const sb_pattern_impl sb__stream_impl = {
     .type = SB_STREAM,
     .size = sizeof(stream),
@@ -129,4 +134,5 @@ const sb_pattern_impl sb__stream_impl = {
     .send = stream_send,
     .writable = stream_writable,
     .filter = stream_filter,
+    .find = stream_find,
 };

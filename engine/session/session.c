@@ -44,7 +44,7 @@ static void take_type(sb_session *s, const sb_session_config *cfg)
 
 sb_err sb_session_become(sb_session *s, const sb_session_config *cfg)
 {
-    if (cfg->type == SB_STREAM)
+    if (cfg->raw || cfg->type == SB_STREAM)
         return SB_EINVAL;
     take_type(s, cfg);
     s->ttl = ttl_of(cfg->heartbeat_ttl);
@@ -58,7 +58,7 @@ static sb_err init(sb_session *s, const sb_session_config *cfg, uint64_t now)
     sb_err err;
 
     take_type(s, cfg);
-    s->raw = cfg->type == SB_STREAM;
+    s->raw = cfg->raw || cfg->type == SB_STREAM;
     s->chooses = cfg->chooses;
     s->stream_pings = cfg->stream_pings;
     s->mech_cfg.late = cfg->chooses;

@@ -122,7 +122,7 @@ static void lose(sb_peer *peer)
 {
     sb__peer_drop(peer, SB_DROP_LOST, 1);
     peer->abandoned++;
-    if (peer->socket->type == SB_STREAM && peer->link != NULL) /* what follows would join what does not */
+    if (sb__is_raw(peer->socket) && peer->link != NULL) /* what follows would join what does not */
         peer->link->kick(peer, SB_ENOMEM, "no room for its octets", false);
 }
 

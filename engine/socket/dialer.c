@@ -171,6 +171,7 @@ static void take_over(dialer *d, sb_stream *st)
 /* A host may have several addresses, of which some answer. */
 static void attempt_failed(dialer *d, sb_err err)
 {
+    sb__event_conn(d->base.socket, SB_EVENT_CLOSED, &d->base, NULL, err, sb_strerror(err));
     if (!d->base.closing && d->next_addr < d->naddrs)
         dial(d);
     else
@@ -227,6 +228,7 @@ static void dial(dialer *d)
     }
     d->open++;
     hub_of(d)->handles++;
+    sb__event_conn(d->base.socket, SB_EVENT_CONNECT_DELAYED, &d->base, NULL, SB_OK, "");
     start_timeout(d);
 }
 
@@ -396,7 +398,7 @@ sb_err sb__dialer_create(sb_socket *sock, const sb__endpoint *ep, const char *gi
     sb_err code =
         is_pattern(ep) ? SB_EINVAL : sb__layers_create(sock, ep, false, why, sizeof why, &d->base.layers);
     if (code == SB_OK)
-        code = sb__peer_add(sock, &d->peer);
+        code = sb__peer_add(sock, 0, &d->peer);
     if (code != SB_OK)
         return fail(d, code, why[0] != '\0' ? why : sb_strerror(code), err, cap);
     d->peer->link = &sb__conn_link;

@@ -26,10 +26,12 @@ static void host_event(sb_pattern *pat, sb_peer *from, const uint8_t *data, size
 
 static void host_dropped(sb_pattern *pat, sb_peer *peer, sb_drop why)
 {
+    sb_socket *sock = pat->socket;
+    sock->turned_away += why == SB_DROP_HWM || why == SB_DROP_NO_PEER;
     if (peer != NULL)
         sb__peer_drop(peer, why, 1);
     else
-        sb_socket_count_drop(pat->socket, why);
+        sb_socket_count_drop(sock, why);
 }
 
 static void on_alarm(sb_timer *timer)

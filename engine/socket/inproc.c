@@ -227,6 +227,10 @@ static void tell(const inproc *ip, sb_event_kind kind, sb_peer *peer, sb_err err
     sb_event event = {.endpoint = ip->base.given, .address = ip->base.given, .err = err, .detail = detail};
     event.peer = peer;
     event.conn_id = peer != NULL ? peer->id : 0;
+    if (peer != NULL && peer->info != NULL) {
+        event.identity = peer->info->identity;
+        event.identity_len = peer->info->identity_len;
+    }
     sb__event(ip->base.socket, kind, &event);
 }
 
@@ -268,7 +272,7 @@ static sb_err join(inproc *server, inproc *client)
 {
     channel *ch = calloc(1, sizeof *ch);
     sb_peer *peer;
-    sb_err err = ch != NULL ? sb__peer_add(server->base.socket, &peer) : SB_ENOMEM;
+    sb_err err = ch != NULL ? sb__peer_add(server->base.socket, 0, &peer) : SB_ENOMEM;
     if (err != SB_OK) {
         free(ch);
         return err;
@@ -431,7 +435,7 @@ sb_err sb__inproc_bind(sb_socket *sock, const sb__endpoint *ep, const char *give
 sb_err sb__inproc_connect(sb_socket *sock, const sb__endpoint *ep, const char *given, char *err, size_t cap)
 {
     inproc *ip = create(sock, ep, given, false);
-    sb_err code = ip != NULL ? sb__peer_add(sock, &ip->peer) : SB_ENOMEM;
+    sb_err code = ip != NULL ? sb__peer_add(sock, 0, &ip->peer) : SB_ENOMEM;
     if (code == SB_OK) {
         ip->peer->link = &inproc_link;
         ip->peer->place = sb_hash(given, strlen(given), 0);

@@ -164,6 +164,7 @@ struct sb_socket {
     size_t nallowed;
     uint64_t handshake_failures[SB_CAUSE_COUNT];
     uint64_t msgs_in, msgs_out, bytes_in, bytes_out, dropped[SB_DROP_COUNT]; /* of peers that are gone */
+    uint64_t turned_away; /* what the pattern dropped for peers that were full, or not there */
     sb__meter meter;
 };
 
@@ -174,6 +175,11 @@ void sb__opt_clear(sb_socket *sock, sb_opt opt); /* a string option */
 int sb__take_fd(sb_socket *sock);                /* use_fd, which serves once; -1: unset */
 /* told.c: values that the socket finds out; false: this one is kept like others. */
 bool sb__opt_told(const sb_socket *sock, sb_opt opt, int64_t *value);
+/* STREAM, or a ROUTER that is one: its peers speak no ZMTP. */
+static inline bool sb__is_raw(const sb_socket *sock)
+{
+    return sock->type == SB_STREAM || sock->popts.router_raw;
+}
 /* metadata.c: adds "X-name:value" to the socket's own properties; `text` gets what get shows. */
 sb_err sb__metadata_add(
     sb_socket *sock, sb__blob *text, const void *value, size_t len, char *err, size_t cap);
@@ -184,7 +190,8 @@ void sb__session_config(const sb_socket *sock, bool accepted, sb_session_config 
 void sb__sockopts(const sb_socket *sock, sb_sockopts *out);
 
 /* peers.c */
-sb_err sb__peer_add(sb_socket *sock, sb_peer **out);
+/* `id`: of the connection that is its only one, 0 for a number of its own. */
+sb_err sb__peer_add(sb_socket *sock, uint64_t id, sb_peer **out);
 sb_err sb__peer_attach(sb_peer *peer); /* before its connection is up: it can be queued to */
 /* The connection of a peer is up or gone; `reconnects`: the peer stays. */
 sb_err sb__peer_up(sb_peer *peer, sb__conn *conn, const sb_peer_info *info);

@@ -43,7 +43,7 @@ static sb_err conn_ready(sb__conn *conn, const sb_peer_info *info)
     listener *l = conn->owner_data;
     sb_socket *sock = l->base.socket;
     sb_peer *peer;
-    sb_err err = sb__peer_add(sock, &peer);
+    sb_err err = sb__peer_add(sock, conn->id, &peer);
     if (err != SB_OK)
         return err;
     conn->peer = peer;
@@ -394,8 +394,11 @@ static void note_address(listener *l)
 static void close_path(listener *l)
 {
     if (l->made_path && !l->base.endpoint.abstract &&
-        strcmp(sb_engine_backend(l->base.socket->engine), "fake") != 0)
-        unlink(l->base.endpoint.name);
+        strcmp(sb_engine_backend(l->base.socket->engine), "fake") != 0 &&
+        unlink(l->base.endpoint.name) != 0) {
+        const char *why = strerror(errno);
+        sb__event_conn(l->base.socket, SB_EVENT_CLOSE_FAILED, &l->base, NULL, sb_err_from_errno(errno), why);
+    }
     l->made_path = false;
 }
 
@@ -409,6 +412,8 @@ static void quiesce(sb__binding *b)
         sb_listener_close(l->ln);
     }
     sb_list_remove(&l->sharer);
+    if (l->accepting)
+        sb__event_conn(b->socket, SB_EVENT_CLOSED, b, NULL, SB_OK, "");
     l->accepting = false;
     SB_LIST_EACH_SAFE(n, after, &l->conns)
     {

@@ -66,6 +66,8 @@ static bool notifies(const sb_peer *peer, int64_t what)
     const sb_socket *sock = peer->socket;
     if (sock->type == SB_STREAM)
         return !peer->dismissed && sb__opt(sock, SB_OPT_STREAM_NOTIFY);
+    if (sb__is_raw(sock)) /* a ROUTER that is one tells it always, as libzmq's */
+        return !peer->dismissed;
     return sock->type == SB_ROUTER && (sb__opt(sock, SB_OPT_ROUTER_NOTIFY) & what) != 0;
 }
 

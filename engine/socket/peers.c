@@ -6,14 +6,14 @@
 #include <string.h>
 #include <strings.h>
 
-sb_err sb__peer_add(sb_socket *sock, sb_peer **out)
+sb_err sb__peer_add(sb_socket *sock, uint64_t id, sb_peer **out)
 {
     sb_peer *peer = calloc(1, sizeof *peer);
     if (peer == NULL)
         return SB_ENOMEM;
     peer->socket = sock;
     peer->pattern = sock->pattern;
-    peer->id = ++sock->engine->hub.last_id;
+    peer->id = id != 0 ? id : ++sock->engine->hub.last_id;
     peer->since = sb_engine_now(sock->engine);
     sb__queue_init(
         &peer->out, (uint32_t)sb__opt(sock, SB_OPT_SNDHWM), (uint64_t)sb__opt(sock, SB_OPT_SNDHWM_BYTES));
@@ -229,6 +229,19 @@ static sb_peer *peer_of(sb_list_node *node)
 sb_peer *sb_socket_find_peer(sb_socket *sock, uint64_t id)
 {
     return sb_map_get(&sock->by_id, &id, sizeof id);
+}
+
+sb_peer *sb_socket_peer_named(sb_socket *sock, const void *id, size_t len)
+{
+    const sb_frame name = {.data = id, .len = len};
+    if (sock->closing || sock->pattern->impl->find == NULL)
+        return NULL;
+    return sock->pattern->impl->find(sock->pattern, &name);
+}
+
+bool sb_peer_takes(const sb_peer *peer)
+{
+    return peer->attached && !sb__queue_full(&peer->out);
 }
 
 sb_socket *sb_peer_socket(const sb_peer *peer)

@@ -69,6 +69,7 @@ static void end_socket(sb_socket *sock)
     engine->nsockets--;
     if (engine->dead_letter == sock)
         engine->dead_letter = NULL;
+    sb__event(sock, SB_EVENT_MONITOR_STOPPED, NULL);
     free_resources(sock);
     if (handler != NULL && handler->on_closed != NULL)
         handler->on_closed(handler, sock);
@@ -254,15 +255,16 @@ static const way *way_of(sb__endpoint_kind kind)
 static sb_err check_way(const sb_socket *sock, sb__endpoint_kind kind, bool bind, char *err, size_t cap)
 {
     sb_type type = sock->type;
+    bool raw = sb__is_raw(sock);
     bool secured = sb__security_mechanism(sock) != SB_MECHANISM_NULL;
     bool datagrams = type == SB_DGRAM || type == (bind ? SB_DISH : SB_RADIO);
     if (kind == SB__ENDPOINT_UDP && !datagrams)
         return say(err, cap, SB_ENOTSUP, "udp:// is for RADIO to connect, DISH to bind, and DGRAM");
     if (type == SB_DGRAM && kind != SB__ENDPOINT_UDP && kind != SB__ENDPOINT_INPROC)
         return say(err, cap, SB_ENOTSUP, "DGRAM is for udp:// and inproc://");
-    if (type == SB_STREAM && (kind == SB__ENDPOINT_WS || kind == SB__ENDPOINT_WSS))
+    if (raw && (kind == SB__ENDPOINT_WS || kind == SB__ENDPOINT_WSS))
         return say(err, cap, SB_ENOTSUP, "STREAM speaks no ZMTP, and nothing else goes over WebSocket here");
-    if (secured && (kind == SB__ENDPOINT_UDP || type == SB_STREAM))
+    if (secured && (kind == SB__ENDPOINT_UDP || raw))
         return say(
             err, cap, SB_ENOTSUP, "udp:// and STREAM have no handshake that PLAIN or CURVE could secure");
     return SB_OK;

@@ -67,6 +67,11 @@ static void add_peer(sb_stats *out, const sb_peer *peer)
     }
 }
 
+uint64_t sb_socket_turned_away(const sb_socket *sock)
+{
+    return sock->turned_away;
+}
+
 void sb_peer_stats(const sb_peer *peer, sb_stats *out)
 {
     memset(out, 0, sizeof *out);

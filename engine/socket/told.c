@@ -1,4 +1,4 @@
-/* Options that nobody sets: the socket tells them. Before: values.c. */
+/* Options that are kept nowhere: the socket tells them. Before: values.c. */
 #include "engine/socket/internal.h"
 
 static int64_t type_of(const sb_socket *sock)
@@ -60,6 +60,11 @@ static int64_t events_of(const sb_socket *sock)
     return (has_input(sock) ? POLLIN_BIT : 0) | (takes_output(sock) ? POLLOUT_BIT : 0);
 }
 
+static int64_t ipv4only_of(const sb_socket *sock)
+{
+    return !sb__opt(sock, SB_OPT_IPV6);
+}
+
 static const struct {
     sb_opt opt;
     int64_t (*tell)(const sb_socket *sock);
@@ -71,6 +76,7 @@ static const struct {
     {SB_OPT_RCVMORE, nothing},
     {SB_OPT_THREAD_SAFE, nothing},
     {SB_OPT_TOPICS_COUNT, topics_of},
+    {SB_OPT_IPV4ONLY, ipv4only_of},
 };
 
 bool sb__opt_told(const sb_socket *sock, sb_opt opt, int64_t *value)

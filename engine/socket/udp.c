@@ -349,7 +349,7 @@ static sb_err create(
         .user_id = "",
         .key = ""};
     sb__task_init(&u->send, flush);
-    sb_err code = !bind && (ep->any_host || ep->any_port) ? SB_EINVAL : sb__peer_add(sock, &u->peer);
+    sb_err code = !bind && (ep->any_host || ep->any_port) ? SB_EINVAL : sb__peer_add(sock, 0, &u->peer);
     if (code == SB_OK) {
         u->peer->link = &udp_link;
         u->peer->dialed = !bind;

@@ -32,6 +32,7 @@ static void publish(sb_socket *sock)
     const sb__blob *welcome = sb__opt_bytes(sock, SB_OPT_XPUB_WELCOME_MSG);
     const sb__blob *id = sb__opt_bytes(sock, SB_OPT_CONNECT_ROUTING_ID);
     p->router_mandatory = sb__opt(sock, SB_OPT_ROUTER_MANDATORY);
+    p->router_raw = sb__opt(sock, SB_OPT_ROUTER_RAW);
     p->router_handover = sb__opt(sock, SB_OPT_ROUTER_HANDOVER);
     p->probe_router = sb__opt(sock, SB_OPT_PROBE_ROUTER);
     p->req_relaxed = sb__opt(sock, SB_OPT_REQ_RELAXED);
@@ -164,7 +165,10 @@ sb_err sb_socket_set_int(sb_socket *sock, sb_opt opt, int64_t value, char *err, 
         return say(err, cap, SB_EINVAL,
             "option %s of a STREAM socket cannot be %s: octets in the middle would be missing", row->name,
             row->choices[value]);
-    sock->numbers[index_of(opt)] = value;
+    if (opt == SB_OPT_IPV4ONLY)
+        sock->numbers[index_of(SB_OPT_IPV6)] = !value;
+    else
+        sock->numbers[index_of(opt)] = value;
     publish(sock);
     set_limits(sock);
     if (sock->pattern->impl->option != NULL)
@@ -283,6 +287,7 @@ void sb__session_config(const sb_socket *sock, bool accepted, sb_session_config 
     const sb__blob *id = sb__opt_bytes(sock, SB_OPT_ROUTING_ID);
     *out = (sb_session_config){
         .type = sock->type,
+        .raw = sb__is_raw(sock),
         .identity = id->data,
         .identity_len = (uint32_t)id->len,
         .handshake_ivl = ns(sock, SB_OPT_HANDSHAKE_IVL),

@@ -113,6 +113,25 @@ def test_two_clients_are_told_apart(bench):
         s.close()
 
 
+def test_a_router_that_is_one_behaves_as_libzmqs(bench):
+    ours = bench.peer().socket("ROUTER", router_raw=1)
+    theirs = bench.zmq("ROUTER", router_raw=1)
+    theirs.bind("tcp://127.0.0.1:*")
+    for sock, endpoint in ((ours, ours.bind("tcp://127.0.0.1:*")), (theirs, theirs.last_endpoint.decode())):
+        recv, send = ((sock.recv, lambda *f: sock.send(*f)) if sock is ours
+                      else (sock.recv_multipart, lambda *f: sock.send_multipart(f)))
+        s = plain(endpoint)
+        ident, first = recv()
+        assert first == b"" and len(ident) == 5, "it came"
+        s.sendall(b"ask")
+        equal(recv(), [ident, b"ask"], "octets as they are")
+        send(ident, b"told")
+        equal([read_all(s, 4)], [b"told"], "back")
+        send(b"nobody", b"x")
+        s.close()
+        equal(recv(), [ident, b""], "it went")
+
+
 def test_libzmq_connects(bench):
     ours = bench.peer().socket("STREAM")
     theirs = bench.zmq("STREAM")

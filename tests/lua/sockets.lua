@@ -160,6 +160,25 @@ test("a handler may close its own socket", function()
   a:close()
 end)
 
+test("a peer is found by its routing id", function()
+  local a <close> = sb.router { bind = "tcp://127.0.0.1:*" }
+  local b <close> = sb.dealer { connect = a.last_endpoint, routing_id = "bob" }
+  eventually(function() return a:peer "bob" end)
+  local peer = a:peer "bob"
+  eq(peer, a:peers()[1])
+  eq(peer.identity, "bob")
+  eq(peer.writable, true)
+  eq(a:peer "alice", nil)
+  local s <close> = sb.server { bind = "tcp://127.0.0.1:*" }
+  local c <close> = sb.client { connect = s.last_endpoint }
+  eventually(function() return #s:peers() == 1 end)
+  eq(s:peer(s:peers()[1].routing_id), s:peers()[1])
+  eq(s:peer(1 + s:peers()[1].routing_id % 4294967295), nil)
+  eq(b:peer "bob", nil)                                     -- a DEALER addresses nobody
+  peer:kick()
+  eventually(function() return not peer.writable end)
+end)
+
 test("lists of endpoints and topics", function()
   local a <close> = sb.pub { bind = { "tcp://127.0.0.1:*", "inproc://lists" } }
   eq(a.type, "PUB")

@@ -157,6 +157,22 @@ test("a capture that is full slows nothing", function()
   eq(st.missed, 45)
 end)
 
+test("what a capture drops by its policy is missed, too", function()
+  local front <close> = sb.pull { bind = "tcp://127.0.0.1:*" }
+  local back <close> = sb.push { bind = "tcp://127.0.0.1:*" }
+  local copy <close> = sb.push { sndhwm = 5, linger = 0, on_full = "drop_new" }
+  copy:connect "inproc://nobody-captures-either"
+  local proxy = sb.proxy(front, back, copy)
+  local from <close> = sb.push { connect = front.last_endpoint }
+  local to <close> = sb.pull { connect = back.last_endpoint }
+  for i = 1, 50 do from:send(tostring(i)) end
+  for i = 1, 50 do eq(to:recv(5)[1], tostring(i)) end
+  local st = proxy:statistics()
+  eq(st.captured.msgs, 5)
+  eq(st.missed, 45)
+  eq(copy:stats().dropped.hwm, 45)
+end)
+
 test("subscriptions go up through a proxy", function()
   local up <close> = sb.xpub { bind = "tcp://127.0.0.1:*" }
   local xsub <close> = sb.xsub { connect = up.last_endpoint }

@@ -154,12 +154,47 @@ static void test_a_reply_that_waits_learns_that_its_peer_is_gone(void **state)
     asked_close(&a);
 }
 
+static void test_a_peer_is_found_by_its_routing_id_and_says_whether_it_takes(void **state)
+{
+    (void)state;
+    const sb_type types[][2] = {{SB_ROUTER, SB_DEALER}, {SB_SERVER, SB_CLIENT}, {SB_STREAM, SB_STREAM}};
+    for (size_t i = 0; i < 3; i++) {
+        bench b;
+        size_t len;
+        bench_open(&b);
+        sb_socket *a = open_socket(&b, types[i][0], NULL), *z = open_socket(&b, types[i][1], NULL);
+        set_int(a, SB_OPT_SNDHWM, 2);
+        bind_to(a, "tcp://127.0.0.1:9");
+        connect_to(z, "tcp://127.0.0.1:9");
+        settle(&b);
+        sb_peer *peer = first_peer(a);
+        const uint8_t *id = sb_peer_routing_id(peer, &len);
+        assert_ptr_equal(sb_socket_peer_named(a, id, len), peer);
+        assert_null(sb_socket_peer_named(a, "nobody", 6));
+        assert_null(sb_socket_peer_named(a, id, len - 1));
+        for (int k = 0; k < 2; k++) {
+            sb_msg msg;
+            assert_true(sb_peer_takes(peer));
+            sb_msg_init(&msg);
+            sb_msg_push(&msg, id, len, NULL);
+            sb_msg_push(&msg, "x", 1, NULL);
+            assert_int_equal(sb_socket_send(a, &msg), SB_OK); /* what lies in the queue until the turn ends */
+            sb_msg_finish(&msg);
+        }
+        assert_false(sb_peer_takes(peer));
+        settle(&b);
+        assert_true(sb_peer_takes(peer));
+        bench_close(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_addressed_peer_that_is_full_gets_what_the_policy_leaves),
         cmocka_unit_test(test_an_addressed_peer_that_is_full_may_be_disconnected),
         cmocka_unit_test(test_a_reply_that_waits_learns_that_its_peer_is_gone),
+        cmocka_unit_test(test_a_peer_is_found_by_its_routing_id_and_says_whether_it_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

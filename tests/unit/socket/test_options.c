@@ -266,6 +266,24 @@ static void test_an_xsub_passes_unsubscriptions_up(void **state)
     unsubscriptions(true, 2);
 }
 
+static void test_ipv4only_is_ipv6_the_other_way_round(void **state)
+{
+    (void)state;
+    bench b;
+    int64_t value;
+    bench_open(&b);
+    sb_socket *sock = open_socket(&b, SB_PULL, NULL);
+    assert_int_equal(sb_socket_get_int(sock, SB_OPT_IPV4ONLY, &value), SB_OK);
+    assert_int_equal(value, 1);
+    set_int(sock, SB_OPT_IPV4ONLY, 0);
+    assert_int_equal(sb_socket_get_int(sock, SB_OPT_IPV6, &value), SB_OK);
+    assert_int_equal(value, 1);
+    set_int(sock, SB_OPT_IPV6, 0);
+    assert_int_equal(sb_socket_get_int(sock, SB_OPT_IPV4ONLY, &value), SB_OK);
+    assert_int_equal(value, 1);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -277,6 +295,7 @@ int main(void)
         cmocka_unit_test(test_with_xpub_manual_the_application_says_what_a_peer_gets),
         cmocka_unit_test(test_with_manual_last_value_only_the_newest_gets_the_next_message),
         cmocka_unit_test(test_an_xsub_passes_unsubscriptions_up),
+        cmocka_unit_test(test_ipv4only_is_ipv6_the_other_way_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -365,7 +365,7 @@ static void test_expired_messages_make_room(void **state)
     send_numbers(push, 3, 3, SB_EAGAIN);
     pass(&b, 110);
     assert_int_equal(e.writables, 1);
-    assert_non_null(strstr(e.events, "congested connect_retried relieved"));
+    assert_non_null(strstr(e.events, "congested closed connect_retried relieved"));
     send_numbers(push, 3, 4, SB_OK);
     bench_close(&b);
 }

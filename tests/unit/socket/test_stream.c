@@ -240,6 +240,31 @@ static void test_two_streams_over_inproc(void **state)
     ear_clear(&ear_z);
 }
 
+static void test_a_router_can_be_one(void **state)
+{
+    (void)state;
+    rig r = {0};
+    char err[200] = "";
+    bench_open(&r.b);
+    r.sock = open_socket(&r.b, SB_ROUTER, &r.heard);
+    set_int(r.sock, SB_OPT_ROUTER_RAW, 1);
+    assert_int_equal(sb_socket_bind(r.sock, "ws://127.0.0.1:8", err, sizeof err), SB_ENOTSUP);
+    bind_to(r.sock, "tcp://127.0.0.1:9");
+    r.raw = raw_connect(r.b.loop, 9);
+    settle(&r.b);
+    expect_seen(&r.heard, 0, "");
+    raw_put(r.raw, "GET /", 5);
+    settle(&r.b);
+    expect_seen(&r.heard, 1, "GET /");
+    assert_int_equal(send_to(&r, r.heard.peer, "200"), SB_OK);
+    expect_read(&r, "200");
+    assert_int_equal(send_frames(r.sock, "nobody|x"), SB_OK); /* as a ROUTER's: dropped */
+    assert_int_equal(send_frames(r.sock, "nobody|x|y"), SB_EINVAL);
+    assert_int_equal(send_to(&r, r.heard.peer, ""), SB_OK);
+    assert_true(sb_fake_raw_ended(r.raw));
+    rig_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_many_sizes_lose_their_heads),
         cmocka_unit_test(test_it_connects_by_a_name),
         cmocka_unit_test(test_two_streams_over_inproc),
+        cmocka_unit_test(test_a_router_can_be_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
