@@ -9,9 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Completions told in one turn: a flood must not keep timers, posts and writers waiting. */
+/* Completions told in one turn, and how long handlers may take for what was received: neither a flood nor
+ * handlers that take their time must keep timers, posts and writers waiting. */
 #define MAX_PER_TURN 256
-#define BATCH        32
+#define TURN_NS      SB_NS_PER_MS
+#define LOOK_EVERY   16 /* completions; a clock costs about as much as a small one */
 #define RETRY_NS     (10 * SB_NS_PER_MS)
 
 static uint64_t loop_clock(sb_loop *base)
@@ -118,26 +120,35 @@ static void tell_one(const struct io_uring_cqe *cqe)
     op->kind->done(op, cqe->res, cqe->flags);
 }
 
-/* Copied out first: a callback that queues may submit, and the ring's own entries are reused then. */
-static unsigned tell_batch(struct uring_loop *loop)
+/* Copied out first: a callback that queues may submit, and the ring's own entry is reused then. */
+static bool tell_next(struct uring_loop *loop)
 {
-    struct io_uring_cqe *at[BATCH], cqes[BATCH];
+    struct io_uring_cqe *at;
     if (io_uring_cq_ready(&loop->ring) == 0)
-        return 0; /* peeking would enter the kernel, and leave behind what we are about to submit */
-    unsigned n = io_uring_peek_batch_cqe(&loop->ring, at, BATCH);
-    for (unsigned i = 0; i < n; i++)
-        cqes[i] = *at[i];
-    io_uring_cq_advance(&loop->ring, n);
-    for (unsigned i = 0; i < n; i++)
-        tell_one(&cqes[i]);
-    return n;
+        return false; /* peeking would enter the kernel, and leave behind what we are about to submit */
+    if (io_uring_peek_cqe(&loop->ring, &at) != 0)
+        return false;
+    const struct io_uring_cqe cqe = *at;
+    io_uring_cq_advance(&loop->ring, 1);
+    tell_one(&cqe);
+    return true;
 }
 
+bool sb__uring_is_late(struct uring_loop *loop)
+{
+    loop->late = loop->late || loop_clock(NULL) - loop->base.now >= TURN_NS;
+    return loop->late;
+}
+
+/* All that has completed: a late turn only puts received bytes aside (stream.c), so that writes go on. */
 static void tell_completions(struct uring_loop *loop)
 {
-    unsigned n, told = 0;
-    while (told < MAX_PER_TURN && (n = tell_batch(loop)) > 0)
-        told += n;
+    loop->late = false;
+    for (unsigned told = 1; told <= MAX_PER_TURN && tell_next(loop); told++) {
+        if (loop->look || told % LOOK_EVERY == 0)
+            sb__uring_is_late(loop);
+        loop->look = false;
+    }
 }
 
 void sb__uring_task(struct uring_loop *loop, struct uring_task *task)

@@ -19,6 +19,8 @@
  * Such a receive does not wait, so that nobody holds a large buffer for long; and only so many are out at
  * once. */
 #define HOT_MAX 16
+/* Of so many octets a handler may make a lot of work. */
+#define MUCH 4096
 /* What telling the bytes of one hot read should take at most: a quiet stream waits so long for its turn. */
 #define HOT_NS 80000
 
@@ -41,7 +43,7 @@ struct uring_stream {
     unsigned calm;          /* reads told since the last stop, up to CALM */
     bool hot;               /* its last read filled a buffer */
     uint32_t large;         /* octets of the next hot read */
-    struct uring_bufs held; /* came while stopped */
+    struct uring_bufs held; /* came while stopped, or late in a turn */
 };
 
 static const sb_stream_impl stream_impl;
@@ -133,6 +135,7 @@ static void tell_bytes(struct uring_stream *us, struct uring_buf *buf, size_t le
     uint64_t begin = us->hot ? loop->impl->clock(loop) : 0;
     if (us->calm < CALM)
         us->calm++;
+    loop_of(us)->look |= len >= MUCH;
     us->base.events->on_read(&us->base, &buf->base, buf->base.data, len);
     sb__uring_buf_done(loop_of(us), buf);
     if (begin != 0)
@@ -145,13 +148,15 @@ static void take_bytes(struct uring_stream *us, struct uring_buf *buf, size_t le
         sb__uring_buf_done(loop_of(us), buf);
         return;
     }
-    if (us->reading && STAILQ_EMPTY(&us->held)) {
+    if (us->reading && STAILQ_EMPTY(&us->held) && !loop_of(us)->late) {
         tell_bytes(us, buf, len);
         return;
     }
     buf->len = len;
     sb__uring_buf_hold(loop_of(us), buf);
     STAILQ_INSERT_TAIL(&us->held, buf, next);
+    if (us->reading)
+        sb__uring_task(loop_of(us), &us->task);
 }
 
 static void drop_held(struct uring_stream *us)
@@ -215,7 +220,7 @@ static void recv_done(struct uring_op *op, int res, unsigned flags)
         recv_failed(us, res);
     if (!op->busy)
         settle(us);
-    else if (us->hot && us->reading)
+    else if (us->reading && (us->hot || !STAILQ_EMPTY(&us->held)))
         move_to(us, &loop->stopped);
 }
 
@@ -227,6 +232,10 @@ static void tell_held(struct uring_stream *us)
     while (us->reading && !us->closing && (buf = STAILQ_FIRST(&us->held)) != NULL) {
         STAILQ_REMOVE_HEAD(&us->held, next);
         tell_bytes(us, buf, buf->len);
+        if (!STAILQ_EMPTY(&us->held) && sb__uring_is_late(loop_of(us))) {
+            sb__uring_task(loop_of(us), &us->task);
+            return;
+        }
     }
     if (us->reading && STAILQ_EMPTY(&us->held)) {
         if (us->in == &loop_of(us)->stopped)

@@ -95,6 +95,8 @@ struct uring_loop {
     uint64_t wake_count;   /* where the wake read puts its 8 bytes */
     struct uring_op wake_op;
     size_t open; /* streams, listeners and watches: what keeps run() going */
+    bool look;   /* what was told may have taken long: look at the clock */
+    bool late;   /* this turn has given handlers enough to do */
     sb__resolver *resolver;
     sb_timer retry; /* buffers could not be had */
     unsigned nhot;  /* large buffers the kernel has */
@@ -123,6 +125,8 @@ static inline struct uring_loop *uring_from_loop(const sb_loop *loop)
 void sb__uring_queue(struct uring_loop *loop, struct uring_op *op);
 /* Queues a task for this turn or the next; idempotent. */
 void sb__uring_task(struct uring_loop *loop, struct uring_task *task);
+/* This turn has told enough: more is told in the next. */
+bool sb__uring_is_late(struct uring_loop *loop);
 
 /* setup.c: the ring itself. As sb__uring_create. */
 sb_err sb__uring_ring_init(struct io_uring *ring, const sb__uring_setup *setup, const char **reason);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Now, not the peak: an earlier case may have had a higher one. */
@@ -237,12 +238,65 @@ static void test_a_reader_that_stops_again_and_again_hoards_nothing(void **state
     peer_close(&b);
 }
 
+/* A handler that works for a millisecond. */
+static void take_time(struct peer *p, int what)
+{
+    struct timespec begin, now;
+    if (what != PEER_READ)
+        return;
+    ++*(size_t *)p->data;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    do
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    while ((now.tv_sec - begin.tv_sec) * 1000000000L + now.tv_nsec - begin.tv_nsec < 1000000);
+}
+
+static void note_reads(struct peer *p, int what)
+{
+    size_t *reads = p->data;
+    if (what == PEER_WRITTEN)
+        reads[1] = reads[0];
+}
+
+/* However much has arrived: each stream has one turn, then writes go on. */
+static void test_readers_that_take_their_time_do_not_hold_up_writers(void **state)
+{
+    enum { N = 4 };
+    struct fixture *fx = fixture_of(state);
+    struct peer a[N], b[N], c, d;
+    size_t reads[2] = {0, 1000};
+    for (size_t i = 0; i < N; i++) {
+        make_pair(fx, &a[i], &b[i]);
+        peer_send(&a[i], 2 << 20);
+        b[i].data = reads;
+        b[i].on_event = take_time;
+    }
+    make_pair(fx, &c, &d);
+    c.data = reads;
+    c.on_event = note_reads;
+    drive_for(fx, 50); /* what the kernel has room for is there */
+    for (size_t i = 0; i < N; i++)
+        sb_stream_read_start(b[i].st);
+    peer_send(&c, 1);
+    drive(fx, &c.written, 1);
+    assert_in_range(reads[1], 0, 2 * N);
+    for (size_t i = 0; i < N; i++)
+        drive(fx, &b[i].bytes_in, 2 << 20); /* in order: peers check what they read */
+    for (size_t i = 0; i < N; i++) {
+        peer_close(&a[i]);
+        peer_close(&b[i]);
+    }
+    peer_close(&c);
+    peer_close(&d);
+}
+
 const struct suite_case pressure_cases[] = {
     SUITE_CASE(test_a_reader_that_stops_again_and_again_hoards_nothing, 0),
     SUITE_CASE(test_a_stopped_reader_stalls_its_writer_until_it_resumes, 0),
     SUITE_CASE(test_stopped_readers_do_not_starve_the_others, 0),
     SUITE_CASE(test_more_readers_than_buffers_with_holders_among_them, 0),
     SUITE_CASE(test_a_flood_does_not_keep_timers_waiting, 0),
+    SUITE_CASE(test_readers_that_take_their_time_do_not_hold_up_writers, SUITE_FDS),
     SUITE_CASE(test_what_waited_comes_first_after_resuming, 0),
     SUITE_CASE(test_closing_with_bytes_waiting_drops_them, 0),
     {0},
