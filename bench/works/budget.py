@@ -13,8 +13,8 @@ import subprocess
 from harness import Failed, Proc, Result, Run, free_ports
 from works.broker import Broker
 
-BUDGET = {("send", 64): 314, ("receive", 64): 196, ("pass", 64): 30, ("route", 64): 241, ("choose", 64): 2030,
-          ("edit", 64): 3922}
+BUDGET = {("send", 64): 314, ("receive", 64): 196, ("pass", 64): 30, ("route", 64): 241, ("fan", 64): 7,
+          ("prefixes", 64): 510, ("choose", 64): 2030, ("edit", 64): 3922}
 COUNTS = 20000, 60000
 
 
@@ -22,7 +22,8 @@ class Budget(Broker):
     name, title, unit = "budget", "Instructions per message of 64 octets (callgrind, libuv)", "instructions"
     sizes, less, scale = [64], True, 1
     who = [("send", "one way, sending"), ("receive", "one way, receiving"), ("pass", "one-row table"),
-           ("route", "content table"), ("choose", "Lua function"), ("edit", "Lua edits a frame")]
+           ("route", "content table"), ("fan", "fan-out to 16, a delivery"),
+           ("prefixes", "10,000 prefixes, a delivery"), ("choose", "Lua function"), ("edit", "Lua edits a frame")]
     goals = {key: (None, bound) for key, bound in BUDGET.items()}
 
     def compared(self, kind):
@@ -38,12 +39,23 @@ class Budget(Broker):
         if kind == "receive":
             return [Proc([sb, "pull", f"listen={ports[0]}", "backend=uv"] + many, middle=True, receiver=True),
                     Proc([raw, "send", f"connect={ports[0]}", "type=PUSH"] + many)]
+        if kind in ("fan", "prefixes"):
+            return self.published(bench, kind, size, ports, count)
         two = kind in ("route", "choose")
         topic = ["topic=1"] if kind == "edit" else []
         outs = f"connect={ports[1]},{ports[2]}" if two else f"connect={ports[1]}"
         return [Proc(bench.script(kind, "uv", size, ports), middle=True),
                 Proc([raw, "recv", outs, "type=PULL"] + many, receiver=True),
                 Proc([raw, "send", f"connect={ports[0]}", "type=PUSH"] + many + topic)]
+
+    def published(self, bench, kind, size, ports, count):
+        """So many deliveries to 16 subscribers, of messages for all of them or for one."""
+        raw, topics = bench.program("raw"), ["prefixes=10000"] if kind == "prefixes" else []
+        sent = count if topics else count // 16
+        return [Proc(bench.script("fan", "uv", size, ports, nodrop=1), middle=True, settle=True),
+                Proc([raw, "recv", f"connect={ports[1]}", "times=16", "type=SUB", "tell=1", f"count={count}",
+                      f"size={size}"] + topics, receiver=True, opens=True, settle=True),
+                Proc([raw, "send", f"connect={ports[0]}", "type=PUB", f"size={size}", f"count={sent}"] + topics)]
 
     def instructions(self, bench, kind, size, count):
         out = os.path.join(bench.folder, "callgrind.out")

@@ -32,6 +32,8 @@ void sb__fan_detach(sb_pattern *pat, sb_peer *peer);
 void sb__fan_writable(sb_pattern *pat, sb_peer *peer);
 /* Full peers miss the message and it is counted; with xpub_nodrop SB_EAGAIN, and nobody gets it. */
 sb_err sb__fan_send(sb_pattern *pat, sb_msg *msg);
+/* fan_run.c: as far as messages go to the same peers, or to few each. */
+sb_run sb__fan_send_run(sb_pattern *pat, const sb_run *run);
 /* SB_EREFUSED beyond max_subscriptions or max_subscription_bytes; SB_ENOENT for a cancel without
  * subscription. */
 sb_err sb__fan_subscribed(sb_pattern *pat, sb_peer *peer, const uint8_t *topic, size_t len, bool subscribe);

@@ -14,6 +14,7 @@ const sb_pattern_impl sb__pub_impl = {
     .lost = sb__fan_lost,
     .detach = sb__fan_detach,
     .send = sb__fan_send,
+    .send_run = sb__fan_send_run,
     .writable = sb__fan_writable,
     .filter = sb__discard,
     .subscribed = sb__fan_subscribed,

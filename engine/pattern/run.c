@@ -13,11 +13,11 @@ sb_run sb__run_first(const sb_run *run, uint32_t n)
     return first;
 }
 
-bool sb__queue_far_from_full(const sb__queue *q, size_t octets)
+bool sb__queue_far_from_full(const sb__queue *q, size_t octets, size_t all)
 {
     const sb__budget *b = q->budget;
     return (q->hwm_bytes == 0 || q->bytes + octets <= q->hwm_bytes) &&
-           (b == NULL || b->max == 0 || b->used + q->bytes + 2 * octets <= b->max);
+           (b == NULL || b->max == 0 || b->used + all + q->bytes + octets <= b->max);
 }
 
 void sb__queue_wrote(sb__queue *q, uint8_t *end, uint32_t n)
@@ -55,7 +55,7 @@ uint32_t sb__queue_room(const sb__queue *q, const sb_run *run)
     uint32_t most = run->n;
     if (q->hwm_msgs != 0 && q->hwm_msgs < q->msgs + (uint64_t)most)
         most = q->hwm_msgs > q->msgs ? q->hwm_msgs - q->msgs : 0;
-    return sb__queue_far_from_full(q, run->len) ? most : count_room(q, run, most);
+    return sb__queue_far_from_full(q, run->len, run->len) ? most : count_room(q, run, most);
 }
 
 /* To the queue it is one message, but for its number. */

@@ -8,8 +8,8 @@
 
 /* The first n of its messages, n at most run->n. */
 sb_run sb__run_first(const sb_run *run, uint32_t n);
-/* Whether so many octets come in before a limit in octets is reached. */
-bool sb__queue_far_from_full(const sb__queue *q, size_t octets);
+/* Whether no limit in octets is reached when so many come in, and so many into all queues of its budget. */
+bool sb__queue_far_from_full(const sb__queue *q, size_t octets, size_t all);
 /* n packed messages were written from q->tail on, up to `end`, which is not behind q->limit. */
 void sb__queue_wrote(sb__queue *q, uint8_t *end, uint32_t n);
 /* How many of its messages, from the first on, sb__queue_push would take one by one. */

@@ -3,30 +3,13 @@
  * A node lies where it was made until it is removed or merged; peers' lists and children point to it. A
  * branch that is no prefix has no holders and at least two children (one, when there was no memory to merge
  * it away). */
-#include "engine/pattern/topics.h"
+#include "engine/pattern/topic_node.h"
 
 #include "engine/base/heap.h"
 #include "engine/pattern/pipe.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-struct sb__topic_node {
-    sb__topic_node *parent;
-    uint8_t *kids; /* kcap first octets, padded to 8, then as many pointers */
-    union {
-        sb__topic_sub one; /* at most one holder, unless is_many */
-        struct {
-            sb__topic_sub *v; /* ascending by peer */
-            uint32_t cap;
-        } many;
-    } subs;
-    uint32_t nsubs;
-    uint32_t len; /* of the label */
-    uint16_t nkids : 9, is_many : 1;
-    uint16_t kcap;
-    uint8_t label[]; /* from the parent's end to here */
-};
 
 #define NODE_HEAD offsetof(struct sb__topic_node, label)
 
@@ -38,24 +21,6 @@ struct list {
 
 /* ---- children ---- */
 
-static sb__topic_node **pointers(uint8_t *kids, uint16_t cap)
-{
-    return (sb__topic_node **)(void *)(kids + ((cap + 7u) & ~7u));
-}
-
-static sb__topic_node *kid(const sb__topic_node *node, uint32_t i)
-{
-    return pointers(node->kids, node->kcap)[i];
-}
-
-static sb__topic_node **kid_at(const sb__topic_node *node, uint8_t key)
-{
-    if (node->nkids == 0)
-        return NULL;
-    const uint8_t *at = memchr(node->kids, key, node->nkids);
-    return at != NULL ? pointers(node->kids, node->kcap) + (at - node->kids) : NULL;
-}
-
 static bool resize_kids(sb__topic_node *node, uint16_t cap)
 {
     uint8_t *kids = malloc(((cap + 7u) & ~7u) + cap * sizeof node);
@@ -63,7 +28,7 @@ static bool resize_kids(sb__topic_node *node, uint16_t cap)
         return false;
     if (node->nkids > 0) {
         memcpy(kids, node->kids, node->nkids);
-        memcpy(pointers(kids, cap), pointers(node->kids, node->kcap), node->nkids * sizeof node);
+        memcpy(sb__kids(kids, cap), sb__kids(node->kids, node->kcap), node->nkids * sizeof node);
     }
     free(node->kids);
     node->kids = kids;
@@ -76,17 +41,17 @@ static bool add_kid(sb__topic_node *node, sb__topic_node *child)
     if (node->nkids == node->kcap && !resize_kids(node, node->kcap > 0 ? (uint16_t)(node->kcap * 2) : 1))
         return false;
     node->kids[node->nkids] = child->label[0];
-    pointers(node->kids, node->kcap)[node->nkids++] = child;
+    sb__kids(node->kids, node->kcap)[node->nkids++] = child;
     child->parent = node;
     return true;
 }
 
 static void remove_kid(sb__topic_node *node, const sb__topic_node *child)
 {
-    sb__topic_node **at = kid_at(node, child->label[0]);
+    sb__topic_node **at = sb__kid_at(node, child->label[0]);
     uint16_t last = (uint16_t)(node->nkids - 1);
-    node->kids[at - pointers(node->kids, node->kcap)] = node->kids[last];
-    *at = kid(node, last);
+    node->kids[at - sb__kids(node->kids, node->kcap)] = node->kids[last];
+    *at = sb__kid(node, last);
     node->nkids = last & 0x1ff;
     if (last == 0) {
         free(node->kids);
@@ -99,11 +64,6 @@ static void remove_kid(sb__topic_node *node, const sb__topic_node *child)
 
 /* ---- holders ---- */
 
-static sb__topic_sub *holders(const sb__topic_node *node)
-{
-    return node->is_many ? node->subs.many.v : (sb__topic_sub *)(uintptr_t)&node->subs.one;
-}
-
 /* By age, so that a publication visits its peers in an order that does not depend on addresses. */
 static bool peer_before(const sb_peer *a, const sb_peer *b)
 {
@@ -114,7 +74,7 @@ static bool peer_before(const sb_peer *a, const sb_peer *b)
 /* Place of the first holder not below `peer`. */
 static uint32_t lower(const sb__topic_node *node, const sb_peer *peer)
 {
-    const sb__topic_sub *v = holders(node);
+    const sb__topic_sub *v = sb__holders(node);
     uint32_t from = 0, to = node->nsubs;
     while (from < to) {
         uint32_t mid = from + (to - from) / 2;
@@ -129,7 +89,7 @@ static uint32_t lower(const sb__topic_node *node, const sb_peer *peer)
 static sb__topic_sub *find_holder(const sb__topic_node *node, const sb_peer *peer)
 {
     uint32_t at = lower(node, peer);
-    return at < node->nsubs && holders(node)[at].peer == peer ? &holders(node)[at] : NULL;
+    return at < node->nsubs && sb__holders(node)[at].peer == peer ? &sb__holders(node)[at] : NULL;
 }
 
 static bool resize_holders(sb__topic_node *node, uint32_t cap)
@@ -137,7 +97,7 @@ static bool resize_holders(sb__topic_node *node, uint32_t cap)
     sb__topic_sub *v = malloc(cap * sizeof *v);
     if (v == NULL)
         return false;
-    memcpy(v, holders(node), node->nsubs * sizeof *v);
+    memcpy(v, sb__holders(node), node->nsubs * sizeof *v);
     if (node->is_many)
         free(node->subs.many.v);
     node->subs.many.v = v;
@@ -152,7 +112,7 @@ static bool add_holder(sb__topic_node *node, sb_peer *peer, uint32_t slot)
     if (node->nsubs == cap && !resize_holders(node, cap * 2))
         return false;
     uint32_t at = lower(node, peer);
-    sb__topic_sub *v = holders(node);
+    sb__topic_sub *v = sb__holders(node);
     memmove(v + at + 1, v + at, (node->nsubs - at) * sizeof *v);
     v[at] = (sb__topic_sub){.peer = peer, .refs = 1, .slot = slot};
     node->nsubs++;
@@ -161,7 +121,7 @@ static bool add_holder(sb__topic_node *node, sb_peer *peer, uint32_t slot)
 
 static void remove_holder(sb__topic_node *node, sb__topic_sub *sub)
 {
-    sb__topic_sub *v = holders(node), *end = v + --node->nsubs;
+    sb__topic_sub *v = sb__holders(node), *end = v + --node->nsubs;
     memmove(sub, sub + 1, (size_t)(end - sub) * sizeof *v);
     if (!node->is_many)
         return;
@@ -259,7 +219,7 @@ static sb__topic_node *split(sb__topic_node *node, size_t at)
         free(branch);
         return NULL;
     }
-    *kid_at(parent, node->label[0]) = branch;
+    *sb__kid_at(parent, node->label[0]) = branch;
     branch->parent = parent;
     node->len -= (uint32_t)at;
     memmove(node->label, node->label + at, node->len);
@@ -282,7 +242,7 @@ static sb__topic_node *make_node(sb__topics *t, const uint8_t *topic, size_t len
 {
     sb__topic_node *node = t->root, **at;
     while (node != NULL && len > 0) {
-        if ((at = kid_at(node, topic[0])) == NULL)
+        if ((at = sb__kid_at(node, topic[0])) == NULL)
             return add_leaf(node, topic, len);
         sb__topic_node *next = *at;
         size_t n = common(next->label, topic, len < next->len ? len : next->len);
@@ -297,7 +257,7 @@ static sb__topic_node *find_node(const sb__topics *t, const uint8_t *topic, size
 {
     sb__topic_node *node = t->root, **at;
     while (node != NULL && len > 0) {
-        if ((at = kid_at(node, topic[0])) == NULL || (*at)->len > len ||
+        if ((at = sb__kid_at(node, topic[0])) == NULL || (*at)->len > len ||
             memcmp((*at)->label, topic, (*at)->len) != 0)
             return NULL;
         node = *at;
@@ -310,10 +270,10 @@ static sb__topic_node *find_node(const sb__topics *t, const uint8_t *topic, size
 /* `moved` takes the place of `old`: whoever pointed to it points to it now. */
 static void replace(sb__topic_node *old, sb__topic_node *moved)
 {
-    *kid_at(moved->parent, old->label[0]) = moved;
+    *sb__kid_at(moved->parent, old->label[0]) = moved;
     for (uint32_t i = 0; i < moved->nkids; i++)
-        kid(moved, i)->parent = moved;
-    const sb__topic_sub *v = holders(moved);
+        sb__kid(moved, i)->parent = moved;
+    const sb__topic_sub *v = sb__holders(moved);
     for (uint32_t i = 0; i < moved->nsubs; i++)
         if (v[i].peer != NULL)
             ((struct list *)v[i].peer->pattern_data)->nodes[v[i].slot] = moved;
@@ -322,7 +282,7 @@ static void replace(sb__topic_node *old, sb__topic_node *moved)
 /* A branch without holders and with one child becomes one node with it. */
 static void merge(sb__topic_node *branch)
 {
-    sb__topic_node *only = kid(branch, 0);
+    sb__topic_node *only = sb__kid(branch, 0);
     sb__topic_node *both = alloc_node(branch->len + (size_t)only->len);
     if (both == NULL)
         return;
@@ -486,15 +446,15 @@ void sb__topics_remove_peer(sb__topics *t, sb_peer *peer, sb__topics_fn *gone, v
     forget_text(t);
 }
 
-/* ---- walking ---- */
+/* ---- looking ---- */
 
 static const sb__topic_node *next_sibling(const sb__topic_node *node)
 {
     for (; node->parent != NULL; node = node->parent) {
         const sb__topic_node *up = node->parent;
-        uint32_t i = (uint32_t)(kid_at(up, node->label[0]) - pointers(up->kids, up->kcap)) + 1;
+        uint32_t i = (uint32_t)(sb__kid_at(up, node->label[0]) - sb__kids(up->kids, up->kcap)) + 1;
         if (i < up->nkids)
-            return kid(up, i);
+            return sb__kid(up, i);
     }
     return NULL;
 }
@@ -508,7 +468,7 @@ void sb__topics_look(sb__topics *t, sb__topics_look_fn *fn, void *arg)
         const uint8_t *text = node->nsubs > 0 ? text_of(t, node, len) : NULL;
         if (text != NULL)
             more = fn(arg, text, len, node->nsubs);
-        node = node->nkids > 0 ? kid(node, 0) : next_sibling(node);
+        node = node->nkids > 0 ? sb__kid(node, 0) : next_sibling(node);
     }
     forget_text(t);
 }
@@ -532,39 +492,6 @@ void sb__topics_each(sb__topics *t, sb__topics_fn *fn, void *arg)
     sb__topics_look(t, tell_each, &e);
 }
 
-const sb__topic_sub *sb__topics_next(sb__topic_cursor *c, uint32_t *n)
-{
-    const sb__topic_node *node = c->at;
-    if (!c->begun && node != NULL && node->nsubs > 0) {
-        c->begun = true;
-        *n = node->nsubs;
-        return holders(node);
-    }
-    c->begun = true;
-    while (node != NULL && c->left > 0) {
-        sb__topic_node **at = kid_at(node, c->data[0]);
-        if (at == NULL || (*at)->len > c->left || memcmp((*at)->label, c->data, (*at)->len) != 0)
-            break;
-        node = *at;
-        c->data += node->len;
-        c->left -= node->len;
-        if (node->nsubs > 0) {
-            c->at = node;
-            *n = node->nsubs;
-            return holders(node);
-        }
-    }
-    c->at = NULL;
-    return NULL;
-}
-
-bool sb__topics_match(const sb__topics *t, const uint8_t *data, size_t len)
-{
-    uint32_t n;
-    sb__topic_cursor c = sb__topics_walk(t, data, len);
-    return sb__topics_next(&c, &n) != NULL;
-}
-
 void sb__topics_init(sb__topics *t)
 {
     *t = (sb__topics){0};
@@ -575,7 +502,7 @@ void sb__topics_finish(sb__topics *t)
     sb__topic_node *node = t->root;
     while (node != NULL) {
         if (node->nkids > 0) {
-            node = kid(node, --node->nkids);
+            node = sb__kid(node, --node->nkids);
             continue;
         }
         sb__topic_node *parent = node->parent;

@@ -74,4 +74,17 @@ static inline sb__topic_cursor sb__topics_walk(const sb__topics *t, const uint8_
 /* The holders of the next prefix, *n of them; NULL at the end. Valid until the set changes. */
 const sb__topic_sub *sb__topics_next(sb__topic_cursor *c, uint32_t *n);
 
+/* The same the other way round, to compare: two topics with the same longest held prefix have the same
+ * holders. */
+typedef struct sb__topic_match {
+    const sb__topic_node *node;    /* the longest prefix that somebody holds; NULL: nobody holds any */
+    const sb__topic_node *shorter; /* the next shorter one; NULL: there is none */
+} sb__topic_match;
+sb__topic_match sb__topics_longest(const sb__topics *t, const uint8_t *data, size_t len);
+/* The one after match.shorter, and so on. */
+const sb__topic_node *sb__topic_shorter(const sb__topic_node *node);
+const sb__topic_sub *sb__topic_holders(const sb__topic_node *node, uint32_t *n);
+/* Every topic has the same longest held prefix. */
+bool sb__topics_alike(const sb__topics *t);
+
 #endif

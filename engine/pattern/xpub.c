@@ -15,6 +15,7 @@ const sb_pattern_impl sb__xpub_impl = {
     .lost = sb__fan_lost,
     .detach = sb__fan_detach,
     .send = sb__fan_send,
+    .send_run = sb__fan_send_run,
     .writable = sb__fan_writable,
     .subscribed = sb__fan_subscribed,
     .grant = sb__fan_grant,

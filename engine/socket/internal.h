@@ -151,8 +151,6 @@ struct sb_socket {
     sb_msg *received;   /* what the last recv showed, if it is our own copy */
     sb_peer *peeked;    /* whose first message the last recv showed */
 
-    struct sb__inlet *inlet; /* run.c: open while a run is shared out; else NULL */
-
     bool closing, closed;
     bool draining;    /* takes no input any more, answers apart */
     bool one_way;     /* ... and when that began had taken messages and never sent any */

@@ -6,24 +6,32 @@
 #include "engine/pattern/inlet.h"
 #include "engine/pattern/packed.h"
 
+#include <string.h>
+
 /* Messages looked ahead at: few at first, since they are looked at again when they are not taken. */
 #define FIRST 4
 #define MOST  4096
 #define GROW  8
-/* Targets that a run is shared out to at once. */
-#define INLETS 8
 
-/* A walk over a run: the message at hand, and the row that simply sends it on (-1: there is none). */
+/* Where a row sends a message as it is. */
+typedef struct way {
+    sb_socket *to; /* NULL: it does something else */
+    sb__inlet *in; /* of its only peer, NULL: it is asked about each */
+    bool known;
+} way;
+
+/* Ways that are remembered, of the first rows. */
+#define WAYS 8
+
+/* A walk over a run: the message at hand, and the row that decides about it (-1: there is none). */
 typedef struct walk {
     sb_route *route;
     sb_route_sight sight;
     int row;
     sb_run rest; /* from the message at hand on */
     size_t size; /* its octets */
-    size_t octets;
-    uint32_t nopen;
-    sb_socket *open[INLETS];
-    sb__inlet inlets[INLETS];
+    way ways[WAYS], other;
+    sb__inlets inlets;
 } walk;
 
 static void skip(sb_run *run, size_t octets, uint32_t n)
@@ -58,10 +66,30 @@ static void look(walk *w)
     w->row = w->rest.n > 0 ? match(w) : -1;
 }
 
-static sb_socket *target(const walk *w, int row)
+static void find_way(walk *w, int row, way *found)
 {
     const sb_route_row *r = sb_route_get(w->route, (size_t)row);
-    return r->action == SB_ROUTE_TO && r->nto == 1 && r->reason == NULL ? r->to[0] : NULL;
+    bool onward = r->action == SB_ROUTE_TO && r->nto == 1 && r->reason == NULL && !r->to[0]->closing;
+    *found = (way){.to = onward ? r->to[0] : NULL, .known = true};
+    const sb_pattern *pat = onward ? found->to->pattern : NULL;
+    sb_peer *peer = onward && pat->impl->sole != NULL ? pat->impl->sole(pat) : NULL;
+    if (peer != NULL)
+        found->in = sb__inlets_of(&w->inlets, peer);
+}
+
+static inline const way *way_of(walk *w, int row)
+{
+    way *found = row < WAYS ? &w->ways[row] : &w->other;
+    if (!found->known || found == &w->other)
+        find_way(w, row, found);
+    return found;
+}
+
+static void forget_ways(walk *w)
+{
+    sb__inlets_close(&w->inlets);
+    for (int i = 0; i < WAYS; i++)
+        w->ways[i].known = false;
 }
 
 /* From the message at hand on, all that go where it goes. */
@@ -83,35 +111,6 @@ static sb_run next_group(walk *w)
 
 /* ---- sending ---- */
 
-static void close_inlets(walk *w)
-{
-    while (w->nopen > 0) {
-        sb__inlet_close(&w->inlets[--w->nopen]);
-        w->open[w->nopen]->inlet = NULL;
-    }
-}
-
-static sb__inlet *open_inlet(walk *w, sb_socket *to)
-{
-    const sb_pattern *pat = to->pattern;
-    sb_peer *peer = pat->impl->sole != NULL && w->nopen < INLETS ? pat->impl->sole(pat) : NULL;
-    if (peer == NULL)
-        return NULL;
-    w->open[w->nopen] = to;
-    to->inlet = &w->inlets[w->nopen++];
-    sb__inlet_open(to->inlet, peer, w->octets);
-    return to->inlet;
-}
-
-/* A few messages are copied next to those that wait. */
-static bool put(walk *w, sb_socket *to, const sb_run *group)
-{
-    if (group->len >= SB__QUEUE_RUN)
-        return false;
-    sb__inlet *in = to->inlet != NULL ? to->inlet : open_inlet(w, to);
-    return in != NULL && sb__inlet_put(in, group);
-}
-
 /* One by one, until the target takes no more. */
 static sb_run send_each(sb_socket *to, const sb_run *run)
 {
@@ -130,14 +129,10 @@ static sb_run send_each(sb_socket *to, const sb_run *run)
 }
 
 /* What is not sent together is sent one by one; returns what was sent. */
-static sb_run send_group(walk *w, sb_socket *to, const sb_run *group)
+static sb_run send_to(walk *w, sb_socket *to, const sb_run *group)
 {
     sb_run done = {0}, rest = *group;
-    if (to == NULL || to->closing)
-        return done;
-    if (put(w, to, group))
-        return rest;
-    close_inlets(w);
+    forget_ways(w);
     if (to->pattern->impl->send_run != NULL)
         done = to->pattern->impl->send_run(to->pattern, group);
     skip(&rest, done.len, done.n);
@@ -149,23 +144,43 @@ static sb_run send_group(walk *w, sb_socket *to, const sb_run *group)
     return done;
 }
 
+static sb_run send_group(walk *w, const way *way, const sb_run *group)
+{
+    if (way->to == NULL)
+        return (sb_run){0};
+    if (group->len < SB__QUEUE_RUN && way->in != NULL && sb__inlet_put(&w->inlets, way->in, group))
+        return *group;
+    return send_to(w, way->to, group);
+}
+
+static void begin(walk *w, sb_route *route, const sb_run *run)
+{
+    w->route = route;
+    w->sight = sb_route_looks_at(route);
+    w->rest = *run;
+    w->inlets.n = 0;
+    memset(w->ways, 0, sizeof w->ways);
+    w->inlets.each = w->inlets.all = run->len;
+    look(w);
+}
+
 /* Sends on what may be; returns that. */
 static sb_run forward(sb_route *route, const sb_run *run)
 {
-    walk w = {.route = route, .sight = sb_route_looks_at(route), .rest = *run, .octets = run->len};
+    walk w;
+    begin(&w, route, run);
     sb_run done = {0};
-    look(&w);
     while (w.row >= 0) {
         int row = w.row;
         sb_run group = next_group(&w);
-        sb_run sent = send_group(&w, target(&w, row), &group);
+        sb_run sent = send_group(&w, way_of(&w, row), &group);
         sb_route_hit_run(route, (size_t)row, sent.n);
         done.len += sent.len;
         done.n += sent.n;
         if (sent.n < group.n)
             break;
     }
-    close_inlets(&w);
+    sb__inlets_close(&w.inlets);
     return done;
 }
 

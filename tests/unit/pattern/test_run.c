@@ -118,7 +118,7 @@ static void note_output(sb_peer *peer)
 
 static const sb__link link_of_test = {.output = note_output};
 
-static void test_an_inlet_counts_what_came_in(void **state)
+static void test_inlets_count_what_came_in(void **state)
 {
     (void)state;
     sb__budget budgets[2] = {{0}};
@@ -131,19 +131,16 @@ static void test_an_inlet_counts_what_came_in(void **state)
     seed = 5;
     outputs = 0;
     for (int i = 0; i < 300; i++) {
-        sb__inlet in;
-        sb__inlet_open(&in, &peer, 1000);
+        sb__inlets set = {.each = 1000, .all = 1000};
         for (int k = 0; k < 4; k++) {
             sb_run run = make_run(1 + rnd(3), 40);
-            if (!sb__inlet_put(&in, &run)) {
-                sb__inlet_close(&in);
-                assert_int_equal(sb__pipe_push_run(&peer, &run).n, run.n);
-                sb__inlet_open(&in, &peer, 1000);
-            }
+            sb__inlet *in = sb__inlets_of(&set, &peer);
+            assert_true(sb__inlet_put(&set, in, &run));
             push_one_by_one(&alone, &run);
             sb_buf_unref(run.buf);
         }
-        sb__inlet_close(&in);
+        sb__inlets_close(&set);
+        assert_null(peer.inlet);
     }
     assert_int_equal(outputs, 1);
     expect_same(&peer.out, &alone);
@@ -155,28 +152,36 @@ static void test_an_inlet_has_the_room_of_its_queue(void **state)
 {
     (void)state;
     sb_peer peer = {.link = &link_of_test, .ready = true};
-    sb__inlet in;
+    sb__inlets set = {.each = 1000, .all = 1000};
     seed = 6;
     sb_run run = make_run(1, 40);
     sb__queue_init(&peer.out, 5, 0);
-    sb__inlet_open(&in, &peer, 1000);
-    assert_false(sb__inlet_put(&in, &run)); /* there is no memory for it yet */
-    assert_int_equal(sb__pipe_push_run(&peer, &run).n, 1);
-    sb__inlet_open(&in, &peer, 1000);
-    for (int i = 0; i < 4; i++)
-        assert_true(sb__inlet_put(&in, &run));
-    assert_false(sb__inlet_put(&in, &run));
-    sb__inlet_close(&in);
+    sb__inlet *in = sb__inlets_of(&set, &peer);
+    for (int i = 0; i < 5; i++)
+        assert_true(sb__inlet_put(&set, in, &run));
+    assert_false(sb__inlet_put(&set, in, &run));
+    sb__inlets_close(&set);
     assert_int_equal(peer.out.msgs, 5);
     assert_int_equal(sb__pipe_push_run(&peer, &run).n, 0);
     sb__queue_clear(&peer.out);
     peer.out.hwm_msgs = 0;
     peer.out.hwm_bytes = 900; /* it could be reached */
-    assert_int_equal(sb__pipe_push_run(&peer, &run).n, 1);
-    sb__inlet_open(&in, &peer, 1000);
-    assert_false(sb__inlet_put(&in, &run));
+    assert_false(sb__inlet_put(&set, sb__inlets_of(&set, &peer), &run));
+    sb__inlets_close(&set);
     sb__queue_finish(&peer.out);
     sb_buf_unref(run.buf);
+}
+
+static void test_there_are_so_many_inlets(void **state)
+{
+    (void)state;
+    static sb_peer peers[SB__INLETS + 1];
+    sb__inlets set = {0};
+    for (int i = 0; i < SB__INLETS; i++)
+        assert_non_null(sb__inlets_of(&set, &peers[i]));
+    assert_null(sb__inlets_of(&set, &peers[SB__INLETS]));
+    assert_non_null(sb__inlets_of(&set, &peers[0]));
+    sb__inlets_close(&set);
 }
 
 /* A long run is a reference. */
@@ -202,8 +207,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_room_is_what_pushing_one_by_one_finds),
-        cmocka_unit_test(test_an_inlet_counts_what_came_in),
+        cmocka_unit_test(test_inlets_count_what_came_in),
         cmocka_unit_test(test_an_inlet_has_the_room_of_its_queue),
+        cmocka_unit_test(test_there_are_so_many_inlets),
         cmocka_unit_test(test_a_run_is_not_copied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

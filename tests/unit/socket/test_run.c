@@ -71,14 +71,22 @@ static void open_ends(broker *k, const plan *p)
     k->source = raw_join(k->b.loop, 1, "PUSH");
 }
 
-/* "a0001", "b0002", ... in an order that has runs of every length, now and then of two frames. */
-static size_t write_message(uint8_t *p, const plan *plan, int i)
+/* "a0001", "b0002", ... in an order that has runs of every length. */
+static void write_text(uint8_t *p, int i)
 {
     static const char firsts[] = "aaaaaaaaaabababbbbbbbbaabcabbbbbbaaaadbb";
+    p[0] = (uint8_t)firsts[i % 40];
+    for (int k = 4; k > 0; k--, i /= 10)
+        p[k] = (uint8_t)('0' + i % 10);
+}
+
+/* Now and then of two frames. */
+static size_t write_message(uint8_t *p, const plan *plan, int i)
+{
     size_t len = 5 + plan->octets, head = len > 255 ? 9 : 2, at = 0;
     if (i % 17 == 3) {
         memcpy(p, "\1\5", 2);
-        snprintf((char *)p + 2, 6, "%c%04d", firsts[i % 40], i);
+        write_text(p + 2, i);
         at = 7;
     }
     memset(p + at, 0, head + len);
@@ -87,9 +95,7 @@ static size_t write_message(uint8_t *p, const plan *plan, int i)
     for (size_t k = 0; head > 2 && k < 8; k++)
         p[at + 1 + k] = (uint8_t)(len >> (56 - 8 * k));
     memset(p + at + head, '.', len);
-    char text[6];
-    snprintf(text, sizeof text, "%c%04d", firsts[i % 40], i);
-    memcpy(p + at + head, text, 5);
+    write_text(p + at + head, i);
     return at + head + len;
 }
 
