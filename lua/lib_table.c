@@ -2,7 +2,9 @@
 #include "lua/state.h"
 
 #define ELEMENT_NS 25    /* what one costs here, about */
-#define SORT_PLAIN 10000 /* up to here sorting takes a few milliseconds */
+#define SORT_PLAIN 10000 /* up to here sorting short texts takes a few milliseconds */
+#define SHORT_TEXT 256
+#define LOOK_EACH  1024 /* comparisons, or as much of long texts, between two looks at the clock */
 
 static lua_Unsigned most(lua_State *L)
 {
@@ -53,11 +55,20 @@ static int guard_move(lua_State *L)
     return call_library(L);
 }
 
-/* A comparator that looks at the clock. Upvalues: the script's comparator or nil, a count. */
+/* What comparing the two arguments costs; texts may be equal to their ends. */
+static lua_Integer cost(lua_State *L)
+{
+    if (lua_type(L, 1) != LUA_TSTRING || lua_type(L, 2) != LUA_TSTRING)
+        return 1;
+    lua_Unsigned a = lua_rawlen(L, 1), b = lua_rawlen(L, 2);
+    return 1 + (lua_Integer)((a < b ? a : b) / SHORT_TEXT);
+}
+
+/* A comparator that looks at the clock. Upvalues: the script's comparator or nil, what was spent. */
 static int compare(lua_State *L)
 {
-    lua_Integer n = lua_tointeger(L, lua_upvalueindex(2)) + 1;
-    if (n % 1024 == 0)
+    lua_Integer before = lua_tointeger(L, lua_upvalueindex(2)), n = before + cost(L);
+    if (n / LOOK_EACH != before / LOOK_EACH)
         sb__limits_check(L);
     lua_pushinteger(L, n);
     lua_replace(L, lua_upvalueindex(2));
@@ -71,11 +82,28 @@ static int compare(lua_State *L)
     return 1;
 }
 
+/* Few elements, and none of them takes long to be compared. */
+static bool is_plain(lua_State *L)
+{
+    if (lua_type(L, 1) != LUA_TTABLE)
+        return true; /* an error */
+    if (luaL_getmetafield(L, 1, "__index") != LUA_TNIL || lua_rawlen(L, 1) > SORT_PLAIN)
+        return false;
+    bool plain = true;
+    for (lua_Integer i = (lua_Integer)lua_rawlen(L, 1); i > 0 && plain; i--) {
+        plain = lua_rawgeti(L, 1, i) != LUA_TSTRING || lua_rawlen(L, -1) <= SHORT_TEXT;
+        lua_pop(L, 1);
+    }
+    return plain;
+}
+
 static int guard_sort(lua_State *L)
 {
     check_length(L);
     lua_settop(L, 2);
-    if (lua_type(L, 1) != LUA_TTABLE || luaL_len(L, 1) <= SORT_PLAIN)
+    bool plain = is_plain(L);
+    lua_settop(L, 2);
+    if (plain)
         return call_library(L);
     lua_pushinteger(L, 0);
     lua_pushcclosure(L, compare, 2);

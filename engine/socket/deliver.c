@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PUMP_BUDGET 256   /* messages per round and socket out of queues: one must not hold the loop */
-#define EVENT_LIMIT 10000 /* subscription events nobody fetched */
+#define PUMP_BUDGET 256 /* messages per round and socket out of queues: one must not hold the loop */
+/* Subscription events nobody fetched. */
+#define EVENT_LIMIT 10000
+#define EVENT_BYTES (16 * 1024 * 1024)
 
 static sb_peer *fair_peer(sb_list_node *node)
 {
@@ -335,7 +337,7 @@ void sb__pump(sb_socket *sock)
 void sb__deliver_init(sb_socket *sock)
 {
     sb_list_init(&sock->fair);
-    sb__queue_init(&sock->events, EVENT_LIMIT, 0);
+    sb__queue_init(&sock->events, EVENT_LIMIT, EVENT_BYTES);
     sb__task_init(&sock->pump, pump_run);
 }
 
@@ -356,7 +358,7 @@ void sb__deliver_event(sb_socket *sock, const sb_peer *from, const uint8_t *data
     sb_msg_init(&msg);
     sb_msg_push(&msg, &id, sizeof id, NULL);
     sb_msg_push(&msg, data, len, NULL);
-    if (sb__queue_full(&sock->events)) {
+    while (sb__queue_full(&sock->events)) {
         sb__queue_pop(&sock->events);
         sb_socket_count_drop(sock, SB_DROP_HWM);
     }

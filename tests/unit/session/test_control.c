@@ -397,6 +397,24 @@ static void test_an_error_command_after_ready_ends_the_session(void **state)
     rig_finish(&r);
 }
 
+static void test_commands_of_the_handshake_after_ready_end_the_session(void **state)
+{
+    static const char *const commands[] = {
+        "\4\6\5READY", "\4\6\5HELLO", "\4\10\7WELCOME", "\4\11\10INITIATE"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        struct rig r;
+
+        RIG_READY(&r, SB_PULL, GREETING_31, READY_PUSH);
+        rig_feed(&r, commands[i], (size_t)commands[i][1] + 2);
+        FEED(&r, "\0\1x");
+        rig_assert_over(&r, SB_EPROTO, SB_CAUSE_FRAME);
+        assert_string_equal(r.log, "");
+        rig_finish(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_long_topics_go_out_in_long_frames),
         cmocka_unit_test(test_two_sessions_live_on_heartbeats_alone),
         cmocka_unit_test(test_an_error_command_after_ready_ends_the_session),
+        cmocka_unit_test(test_commands_of_the_handshake_after_ready_end_the_session),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,6 +164,35 @@ static void test_subscriptions_beyond_their_limits_end_the_peer(void **state)
     }
 }
 
+/* Topics come and go, and the application that has them told looks at none of it. */
+static void test_subscription_events_nobody_fetches_are_bounded(void **state)
+{
+    static const size_t lens[] = {3, 60000};
+    static uint8_t frame[70000] = {2, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        rig r;
+        sb_stats s;
+        bool on = false;
+        open_limited(&r, SB_XPUB, SB_OPT_XPUB_VERBOSER, 1);
+        r.ear.take = 0;
+        sb_fake_raw *raw = raw_join(r.b.loop, 1, "SUB");
+        size_t body = lens[i] + 1, n = i == 0 ? 12000 : 600;
+        for (int k = 0; k < 4; k++)
+            frame[5 + k] = (uint8_t)(body >> (24 - 8 * k));
+        for (size_t k = 0; k < n; k++) {
+            frame[9] = on = !on;
+            raw_put(raw, frame, 9 + body);
+            settle(&r.b);
+        }
+        sb_socket_stats(r.sock, &s);
+        assert_false(is_out(raw));
+        assert_true(s.dropped[SB_DROP_HWM] >= (i == 0 ? 1000 : 200)); /* the oldest went: 10000, or 16 MiB */
+        sb_fake_raw_close(raw, SB_ECLOSED);
+        close_limited(&r);
+    }
+}
+
 /* READY with a long property, and frames and messages beyond their limits. */
 static void test_octets_beyond_their_limits_end_the_peer(void **state)
 {
@@ -236,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_max_handshakes_ends_the_oldest_unfinished_one),
         cmocka_unit_test(test_accept_rate_lets_a_second_s_worth_in),
         cmocka_unit_test(test_subscriptions_beyond_their_limits_end_the_peer),
+        cmocka_unit_test(test_subscription_events_nobody_fetches_are_bounded),
         cmocka_unit_test(test_octets_beyond_their_limits_end_the_peer),
         cmocka_unit_test(test_a_handshake_command_beyond_its_limit_ends_the_peer),
         cmocka_unit_test(test_the_handshake_deadline_is_not_extended_by_octets),
