@@ -140,15 +140,21 @@ static sb_err message_suspended(sb__task *t)
     return SB_OK;
 }
 
-/* A REP that does not answer would never get another request. */
+/* A REP that does not answer would never get another request. Somebody of HTTP is told by the status: an
+ * empty body alone would look like a good answer. */
 static void answer_nothing(sb__task *t)
 {
+    sb_client client;
+    sb_msg empty;
+    sb_peer *peer = sb__task_peer(t);
     if (t->ls->closing || t->ls->type != SB_REP)
         return;
-    sb_msg empty;
     sb_msg_init(&empty);
-    if (sb_msg_push(&empty, "", 0, NULL) == SB_OK)
-        sb_socket_reply(t->ls->sock, sb__task_peer(t), t->view, &empty);
+    sb_err err = SB_OK;
+    if (peer != NULL && sb_peer_client(peer, &client))
+        err = sb_msg_push(&empty, "500", 3, NULL);
+    if (err == SB_OK && sb_msg_push(&empty, "", 0, NULL) == SB_OK)
+        sb_socket_reply(t->ls->sock, peer, t->view, &empty);
     sb_msg_finish(&empty);
 }
 

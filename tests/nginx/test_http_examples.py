@@ -2,9 +2,12 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+import urllib.parse
+import urllib.request
 
 import zmq
 import zmq.auth
@@ -16,6 +19,7 @@ from websocket import WebSocket
 
 FOLDER = os.path.join(os.path.dirname(__file__), "..", "..", "examples", "nginx")
 CHROMIUM = shutil.which("chromium")
+PROMETHEUS = shutil.which("prometheus")
 
 # A page that uses what a browser has, and posts what it got.
 PAGE = """<!doctype html>
@@ -154,6 +158,56 @@ class Examples(harness.NginxTest):
         plain = self.connect(zmq.REQ, self.ends["edge"], rcvtimeo=500)
         plain.send(b"let me in")
         self.assertFalse(rep.poll(500))
+
+    def query(self, port, text):
+        """What Prometheus knows: {labels of interest: value}."""
+        try:
+            with urllib.request.urlopen("http://127.0.0.1:%d/api/v1/query?query=%s" % (port, urllib.parse.quote(text)),
+                                        timeout=harness.PATIENCE) as reply:
+                return [float(r["value"][1]) for r in json.loads(reply.read())["data"]["result"]]
+        except OSError:
+            return None  # it is starting
+
+    def prometheus(self, server):
+        """The example's own configuration, but for the place and a shorter interval."""
+        port = harness.free_port()
+        with open(server.path("metrics.prometheus.yml")) as f:
+            text = f.read()
+        self.assertIn("localhost:8080", text)
+        server.write("metrics.prometheus.yml", text.replace("localhost:8080", "127.0.0.1:%d" % self.port).replace("10s", "1s"))
+        process = subprocess.Popen([PROMETHEUS, "--config.file", server.path("metrics.prometheus.yml"), "--storage.tsdb.path",
+                                    server.path("tsdb"), "--web.listen-address", "127.0.0.1:%d" % port],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        return port
+
+    def test_metrics(self):
+        self.assertIsNotNone(PROMETHEUS, "prometheus is missing: scripts/deps.sh")
+        server = self.example("metrics", ends="orders work").start()
+        subprocess.run(["promtool", "check", "config", server.path("metrics.prometheus.yml")], check=True, capture_output=True)
+        work = self.connect(zmq.PULL, self.ends["work"])
+        for _ in range(7):
+            self.assertEqual(self.ask("POST", "/orders/", b"book")[0], 202)
+            self.assertEqual(work.recv(), b"book")
+        port = self.prometheus(server)
+        for text, value in (('signalbox_messages_total{socket="work",dir="out"}', 7.0), ("shop_orders_total", 7.0),
+                            ("shop_last_order_bytes", 4.0), ('up{job="signalbox"}', 1.0)):
+            harness.wait_for(lambda t=text, v=value: self.query(port, t) == [v], "%s to be %s" % (text, value))
+        self.assertIn(b"<!doctype html>", self.ask("GET", "/")[1].lower())
+        self.check_rules(server)
+
+    def check_rules(self, server):
+        """Rules and dashboard ask for families that there are."""
+        _, text = self.ask("GET", "/metrics")
+        families = set(re.findall(r"^([a-z_]+)[ {]", text.decode(), re.M)) | {"signalbox_script_seconds_bucket"}
+        with open(server.path("metrics.alerts.yml")) as f:
+            asked = set(re.findall(r"signalbox_[a-z_]+", f.read()))
+        self.assertTrue(asked and asked <= families, asked - families)
+        with open(server.path("metrics.grafana.yml")) as f:
+            board = re.search(r"packaging/\S+\.json", f.read()).group()
+        with open(os.path.join(FOLDER, "..", "..", board)) as f:
+            self.assertTrue(json.load(f)["panels"])
 
     def test_canary(self):
         self.example("canary", ends="old new").start()

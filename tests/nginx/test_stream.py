@@ -29,6 +29,8 @@ stream {
   server { listen 127.0.0.1:%(tls)d ssl; ssl_client_certificate %(folder)s/ca.pem; ssl_verify_client optional;
            signalbox_pass front user=$ssl_client_s_dn; }
   server { listen 127.0.0.1:%(proxy)d proxy_protocol; set_real_ip_from 127.0.0.0/8; signalbox_pass front; }
+  server { listen 127.0.0.1:%(both)d ssl proxy_protocol; set_real_ip_from 127.0.0.0/8; ssl_client_certificate %(folder)s/ca.pem;
+           ssl_verify_client on; signalbox_pass front user=$ssl_client_s_dn; }
   server { listen 127.0.0.1:%(feed)d ssl; signalbox_pass feed; }
   server { listen 127.0.0.1:%(closed)d; deny all; signalbox_pass front; }
 }
@@ -90,7 +92,7 @@ class Stream(harness.NginxTest):
             raise harness.unittest.SkipTest("libnginx-mod-stream is not installed")
 
     def serve(self, backend="auto", workers=2, extra=""):
-        self.ports = {name: harness.free_port() for name in ("tls", "proxy", "feed", "closed")}
+        self.ports = {name: harness.free_port() for name in ("tls", "proxy", "both", "feed", "closed")}
         modules = [STREAM_MODULE, harness.MODULE, OURS]
         block = "backend %s; script a.lua;" % backend
         server = self.nginx(block, {"a.lua": SCRIPT}, workers=workers, modules=modules)
@@ -143,17 +145,37 @@ class Stream(harness.NginxTest):
         self.assertEqual(self.ask(self.tls("tls"), data)[2], data)
 
     def test_subscribers_come_through_tls(self):
-        self.serve()
-        sub = self.connect(zmq.SUB, self.tls("feed"))
-        sub.subscribe(b"tick")
-        self.assertEqual(sub.recv_multipart(), [b"tick", b"tock"])
+        for backend in harness.backends():
+            with self.subTest(backend=backend):
+                server = self.serve(backend)
+                sub = self.connect(zmq.SUB, self.tls("feed"))
+                sub.subscribe(b"tick")
+                self.assertEqual(sub.recv_multipart(), [b"tick", b"tock"])
+                server.quit()
 
     def test_proxy_protocol_gives_the_true_address(self):
-        self.serve()
-        port = self.proxied(b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 5555\r\n")
-        self.assertEqual(self.ask(port)[:2], [b"", b"tcp://192.0.2.7:4711"])
-        port = self.proxied(b"PROXY TCP6 2001:db8::7 2001:db8::1 4711 5555\r\n")
-        self.assertEqual(self.ask(port)[1], b"tcp://[2001:db8::7]:4711")
+        for backend in harness.backends():
+            with self.subTest(backend=backend):
+                server = self.serve(backend)
+                port = self.proxied(b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 5555\r\n")
+                self.assertEqual(self.ask(port)[:2], [b"", b"tcp://192.0.2.7:4711"])
+                port = self.proxied(b"PROXY TCP6 2001:db8::7 2001:db8::1 4711 5555\r\n")
+                self.assertEqual(self.ask(port)[1], b"tcp://[2001:db8::7]:4711")
+                server.quit()
+
+    def test_a_proxy_before_tls(self):
+        """The balancer's line first, then the client's TLS with its certificate: address and name are the client's."""
+        for backend in harness.backends():
+            with self.subTest(backend=backend):
+                server = self.serve(backend)
+                context = ssl.create_default_context(cafile=os.path.join(self.folder, "ca.pem"))
+                context.load_cert_chain(server.path("client.pem"), server.path("client.key"))
+                def dial():
+                    sock = socket.create_connection(("127.0.0.1", self.ports["both"]))
+                    sock.sendall(b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 5555\r\n")
+                    return context.wrap_socket(sock, server_hostname="localhost")
+                self.assertEqual(self.ask(self.tunnel(dial))[:2], [b"CN=alice,O=Signals", b"tcp://192.0.2.7:4711"])
+                server.quit()
 
     def test_nginx_decides_who_may_connect_and_logs_it(self):
         server = self.serve()
