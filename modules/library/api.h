@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-#define SB_API_VERSION 3
+#define SB_API_VERSION 4
 #define SB_API_SYMBOL  "sb_api_get"
 
 typedef struct sb_api {

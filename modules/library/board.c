@@ -5,6 +5,7 @@
 #include "modules/library/journal.h"
 #include "modules/library/ledger.h"
 #include "modules/library/status.h"
+#include "modules/library/web.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ struct sb_board {
     sb_engine *engine;
     size_t n;          /* scripts loaded */
     sb_ledger *ledger; /* NULL: none */
+    sb__web *web;      /* NULL: none */
     entry scripts[];
 };
 
@@ -67,6 +69,12 @@ static sb_err open_engine(sb_board *board, const sb_board_config *cfg, sb_board_
     return sb_engine_create(&config, error->text, sizeof error->text, &board->engine);
 }
 
+static sb_err open_web(sb_board *board, const sb_board_config *cfg, sb_board_error *error)
+{
+    error->script = cfg->nscripts;
+    return sb__web_create(board->engine, board, cfg->status, error->text, sizeof error->text, &board->web);
+}
+
 sb_err sb_board_create(const sb_board_config *cfg, sb_board_error *error, sb_board **out)
 {
     sb_board *board = calloc(1, sizeof *board + cfg->nscripts * sizeof *board->scripts);
@@ -78,6 +86,8 @@ sb_err sb_board_create(const sb_board_config *cfg, sb_board_error *error, sb_boa
     sb_err err = open_engine(board, cfg, error);
     if (err == SB_OK)
         err = load_scripts(board, cfg, error);
+    if (err == SB_OK && cfg->status != NULL)
+        err = open_web(board, cfg, error);
     if (err != SB_OK) {
         sb_board_destroy(board);
         return err;
@@ -95,6 +105,7 @@ void sb_board_destroy(sb_board *board)
         free(board->scripts[board->n].name);
     }
     sb_engine_destroy(board->engine);
+    sb__web_destroy(board->web);
     free(board);
 }
 

@@ -21,8 +21,10 @@ typedef struct sb_board_config {
     sb_host *host;
     uint32_t max_peers;
     uint64_t max_queued;
-    bool hold_connects;              /* until sb_engine_release_connects */
-    uint32_t worker, workers;        /* which one of how many workers with these scripts; 0 workers: alone */
+    bool hold_connects;       /* until sb_engine_release_connects */
+    uint32_t worker, workers; /* which one of how many workers with these scripts; 0 workers: alone */
+    const char
+        *status; /* endpoint to show the status page, its JSON and the metrics at, over HTTP; NULL: none */
     const sb_script_config *scripts; /* the phase is set by whoever takes the configuration */
     size_t nscripts;
 } sb_board_config;

@@ -5,6 +5,7 @@
 #include "backends/fake/fake.h"
 #include "engine/socket.h"
 #include "modules/library/address.h"
+#include "modules/library/web.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@ struct sb_plan {
     size_t nbinds, binds_cap;
     tried *tried;
     size_t ntried, tried_cap;
+    sb__web *web; /* NULL: none */
     bool out_of_memory;
 };
 
@@ -185,6 +187,10 @@ static sb_err collect(sb_plan *plan, const sb_board_config *cfg, sb_board_error 
         err = load_scripts(plan, cfg, error);
     if (err != SB_OK)
         return err;
+    if (cfg->status != NULL)
+        err = sb__web_create(plan->engine, NULL, cfg->status, error->text, sizeof error->text, &plan->web);
+    if (err != SB_OK)
+        return err;
     sb_engine_each_bind(plan->engine, add_bind, plan);
     if (plan->out_of_memory)
         return fail(error, SB_ENOMEM, "%s", sb_strerror(SB_ENOMEM));
@@ -216,6 +222,7 @@ void sb_plan_destroy(sb_plan *plan)
     while (plan->nscripts > 0)
         sb_script_destroy(plan->scripts[--plan->nscripts]);
     sb_engine_destroy(plan->engine);
+    sb__web_destroy(plan->web);
     if (plan->loop != NULL)
         sb_loop_destroy(plan->loop);
     for (size_t i = 0; i < plan->ntried; i++)

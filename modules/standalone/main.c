@@ -10,7 +10,8 @@
 #define LIMITS                                                                                               \
     "[--backend auto|uring|uv] [--memory SIZE] [--handler-time TIME]\n"                                      \
     "           [--linger TIME] [--max-peers N] [--queue-limit SIZE]\n"                                      \
-    "           [--takeover drain|overlap] [--zone SIZE] [--verbose] FILE.lua [key=value ...]"
+    "           [--takeover drain|overlap] [--zone SIZE] [--status ADDRESS] [--verbose] FILE.lua "           \
+    "[key=value ...]"
 
 static const command commands[] = {
     {"run", LIMITS, "run a script until SIGTERM or SIGINT (drains) or reload it on SIGHUP", 0, run_command},
@@ -23,6 +24,12 @@ static const command commands[] = {
                  "           [-o OPTION=VALUE] [-s TOPIC] [-v] [--backend NAME] TYPE ENDPOINT ...",
         .summary = "send lines of standard input as messages and print what comes, on any socket type",
         .main = cat_main},
+    {.name = "top",
+        .usage = "[--once] [--sort COLUMN] ADDRESS",
+        .summary =
+            "show what a server does, once a second: http://HOST/PATH of a signalbox_status location,\n"
+            "    HOST:PORT or unix:/PATH of a program with --status",
+        .main = top_main},
     {.name = "conform",
         .usage = "[--type TYPE] [--patience TIME] ENDPOINT",
         .summary = "play wire vectors against a ZMTP endpoint of that type (ROUTER) and print a table",

@@ -83,6 +83,18 @@ static bool read_takeover(options *opts, const char *value)
     return opts->overlap || strcmp(value, "drain") == 0;
 }
 
+/* HOST:PORT or unix:/PATH, as people write addresses of web servers. */
+static bool read_status(options *opts, const char *value)
+{
+    const char *scheme = strncmp(value, "unix:/", 6) == 0 ? "ipc:///" : "tcp://";
+    const char *rest = *scheme == 'i' ? value + 6 : value;
+    int n = snprintf(opts->status, sizeof opts->status, "%s%s", scheme, rest);
+    const char *port = strrchr(value, ':');
+    bool tcp = port != NULL && port > value && port[1] != '\0' && strchr(value, '/') == NULL &&
+               strspn(port + 1, "0123456789") == strlen(port + 1);
+    return *rest != '\0' && n < (int)sizeof opts->status && (*scheme == 'i' || tcp);
+}
+
 static const option_row rows[] = {
     {"--backend", "auto, uring or uv", read_backend},
     {"--memory", "a size of 64k or more, such as 64m", read_memory},
@@ -92,9 +104,10 @@ static const option_row rows[] = {
     {"--max-peers", "a number, or 0 for no limit", read_max_peers},
     {"--zone", "a size of 16k or more, such as 1m", read_zone},
     {"--takeover", "drain or overlap", read_takeover},
+    {"--status", "HOST:PORT such as 127.0.0.1:9400, or unix:/PATH", read_status},
 };
 static const char *const option_names[] = {"--backend", "--memory", "--queue-limit", "--handler-time",
-    "--linger", "--max-peers", "--takeover", "--zone", "--verbose", "--help", NULL};
+    "--linger", "--max-peers", "--status", "--takeover", "--zone", "--verbose", "--help", NULL};
 
 int command_usage(const command *cmd)
 {

@@ -17,6 +17,7 @@ typedef struct options {
     uint32_t max_peers;
     bool overlap; /* a reload's connects do not wait for the old script's end */
     bool verbose;
+    char status[160]; /* endpoint of the status page, "": none */
     const char *file;
     const char *words[2]; /* what a command takes behind the file: SOCKET TOPIC */
     const char **args;    /* key=value */
@@ -46,6 +47,7 @@ int conform_main(const command *cmd, int argc, char **argv);
 int dump_main(const command *cmd, int argc, char **argv);
 int keygen_main(const command *cmd, int argc, char **argv);
 int options_main(const command *cmd, int argc, char **argv);
+int top_main(const command *cmd, int argc, char **argv);
 int cat_main(const command *cmd, int argc, char **argv);
 
 /* "usage: ..." on stderr; returns the exit code 2. */

@@ -123,7 +123,8 @@ static void tell_ready(program *p)
     char text[64];
     sb_engine *engine = p->current->engine;
     snprintf(text, sizeof text, "ready backend=%s sockets=%u", sb_engine_backend(engine),
-        sb_engine_sockets(engine));
+        sb_engine_sockets(engine) -
+            (p->opts->status[0] != '\0')); /* that of the status page is not the script's */
     fprintf(stderr, "signalbox: %s\n", text);
     service_ready(&p->service, text);
     service_watch(&p->service, sb_engine_loop(engine));

@@ -84,6 +84,7 @@ sb_board_config script_file_board(const script_file *file, const options *opts, 
         .host = host,
         .max_peers = opts->max_peers,
         .max_queued = opts->queue_limit,
+        .status = opts->status[0] != '\0' ? opts->status : NULL,
         .scripts = &file->script,
         .nscripts = 1,
     };

@@ -130,7 +130,7 @@ class Status(harness.NginxTest):
         self.assertRegex(done.stdout, r'id="totals-box" aria-labelledby="h-totals">', done.stderr[-500:])
         server.quit()
 
-    def serve_team(self, backend):
+    def serve_team(self, backend, listen=""):
         ports = {name: harness.free_port() for name in ("front", "feed")}
         self.http = harness.free_port()
         script = """
@@ -143,6 +143,9 @@ sb.metrics { gauge = "level" }:set(7)
 """
         server = self.nginx("script a.lua %s; backend %s; worker all; zone z 1m;" % (" ".join("%s=%d" % p for p in ports.items()), backend),
                             scripts={"a.lua": script}, workers=2, http=HTTP % {"port": self.http})
+        if listen:
+            server.configure("script a.lua %s; worker all; zone z 1m; backend %s;" % (" ".join("%s=%d" % p for p in ports.items()), backend),
+                             http=(HTTP % {"port": self.http}).replace("location", listen % server.path("http") + " location", 1))
         return server.start(), ports
 
     def front(self):
@@ -229,6 +232,30 @@ sb.metrics { gauge = "level" }:set(7)
         self.assertIsNotNone(promtool, "promtool of Debian's prometheus is missing: scripts/deps.sh")
         done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True, timeout=60)
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+
+    def top(self, *words):
+        return subprocess.run([os.path.join(harness.BUILD, "signalbox"), "top", "--once", *words], capture_output=True, text=True, timeout=60)
+
+    def test_top_shows_it_in_the_terminal(self):
+        server, ports = self.serve()
+        self.talk(ports)
+        done = self.top("http://127.0.0.1:%d/signalbox" % self.http)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"^Signalbox [\d.]+, \w+, process %d\n6 sockets, " % server.owner())
+        self.assertRegex(done.stdout, r"\neu +DEALER +1 ")
+        self.assertRegex(done.stdout, r"\nLAST ERRORS\na\.lua:15: no such thing as bad 2 ")
+        self.assertNotIn("signalbox.", done.stdout)
+        done = self.top("http://127.0.0.1:%d/" % self.http)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("the server answers 404 Not Found: the path of a signalbox_status location is wanted", done.stderr)
+        server.quit()
+
+    def test_top_adds_up_the_workers_over_a_unix_socket(self):
+        server, ports = self.serve_team("uv", "listen unix:%s;")
+        n = self.connect_to_both(ports["front"])
+        look = lambda: re.search(r"\nfront +ROUTER +%d " % n, self.top("unix:%s:/signalbox" % server.path("http")).stdout)
+        harness.wait_for(look, "the peers of both workers")
+        server.quit()
 
     def test_only_reading_is_allowed(self):
         server, _ = self.serve(workers=1)

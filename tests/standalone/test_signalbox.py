@@ -205,7 +205,9 @@ class Check(Scripts):
         self.assertRegex(call("route", path, "bck", "x")[2], "no socket is named 'bck'")
 
 
-class Run(Scripts):
+class Runner(Scripts):
+    """Runs scripts and talks to them."""
+
     def setUp(self):
         super().setUp()
         self.context = zmq.Context()
@@ -237,6 +239,8 @@ class Run(Scripts):
                 client.close()
         self.fail("no answer")
 
+
+class Run(Runner):
     def test_ready_is_said_when_every_bind_is_done(self):
         for backend in ("auto", "uv"):
             port = free_port()
