@@ -7,10 +7,12 @@
 #endif
 
 #define ASK_EVERY 16384
+#define ASK_LAST  4096 /* when nothing is left that could go later */
 
 void sb__heap_gone(uint64_t *gone, uint64_t left)
 {
-    if (++*gone < ASK_EVERY || *gone < left)
+    uint64_t enough = left > 0 ? ASK_EVERY : ASK_LAST;
+    if (++*gone < enough || *gone < left)
         return;
     *gone = 0;
 #ifdef __GLIBC__
