@@ -56,11 +56,15 @@ static void set_options(int fd, sa_family_t family, const sb_sockopts *opts)
         set_int(fd, SOL_SOCKET, SO_PRIORITY, opts->priority);
     if (opts->busy_poll > 0)
         set_int(fd, SOL_SOCKET, SO_BUSY_POLL, opts->busy_poll);
-    if (opts->bind_device != NULL)
-        (void)setsockopt(
-            fd, SOL_SOCKET, SO_BINDTODEVICE, opts->bind_device, (socklen_t)strlen(opts->bind_device));
     if (is_ip(family))
         set_ip_options(fd, family, opts);
+}
+
+/* Whoever names a device does not want another: unlike the rest no best effort. */
+static bool bind_device(int fd, sa_family_t family, const char *device)
+{
+    return device == NULL || device[0] == '\0' || !is_ip(family) ||
+           setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, (socklen_t)strlen(device)) == 0;
 }
 
 static void set_listen_options(int fd, sa_family_t family, const sb_sockopts *opts)
@@ -74,19 +78,19 @@ static void set_listen_options(int fd, sa_family_t family, const sb_sockopts *op
         set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, !opts->ipv6_dual);
 }
 
+static sb_err close_with(int fd, int errnum)
+{
+    close(fd);
+    return sb_err_from_errno(errnum);
+}
+
 static sb_err open_socket(sa_family_t family, const sb_sockopts *opts, int *fd)
 {
     *fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (*fd < 0)
         return sb_err_from_errno(errno);
     set_options(*fd, family, opts);
-    return SB_OK;
-}
-
-static sb_err close_with(int fd, int errnum)
-{
-    close(fd);
-    return sb_err_from_errno(errnum);
+    return bind_device(*fd, family, opts->bind_device) ? SB_OK : close_with(*fd, errno);
 }
 
 static const sb_sockopts defaults = SB_SOCKOPTS_DEFAULT;

@@ -51,6 +51,9 @@ sb_err sb_socket_get_bytes(const sb_socket *sock, sb_opt opt, void *value, size_
  * with a text that says what would be right. */
 sb_err sb_socket_set_text(sb_socket *sock, const char *setting, char *err, size_t err_cap);
 
+/* "tcp://" and so on, as endpoints begin; NULL behind the last. */
+const char *sb_transport_scheme(size_t i);
+
 /* Binds or connects; endpoints "tcp://", "ipc://", "inproc://", "ws://", "wss://",
  * "vsock://" (docs/transports.md). bind resolves numeric addresses, "*" and
  * interface names at once; connect resolves host names on the loop. Any number and mixture per socket. err

@@ -129,7 +129,7 @@ local sb = {}
 ---@field wss_trust_file? string file to read wss_trust_pem from
 ---@field priority? integer SO_PRIORITY, 0: the kernel's (default 0)
 ---@field busy_poll? integer SO_BUSY_POLL, microseconds, 0: the kernel's (default 0)
----@field bindtodevice? string SO_BINDTODEVICE
+---@field bindtodevice? string SO_BINDTODEVICE; where the kernel refuses it, bind and connect fail
 ---@field multicast_hops? integer routers a multicast datagram may pass (default 1)
 ---@field multicast_maxtpdu? integer octets of a multicast datagram at most; larger ones are dropped (default 1500)
 ---@field multicast_loop? boolean this machine hears our multicast datagrams too (default true)

@@ -100,8 +100,13 @@ static void set_plain(int fd, const sb_sockopts *opts)
         set_int(fd, SOL_SOCKET, SO_RCVBUF, opts->rcvbuf);
     if (opts->tos != 0)
         set_int(fd, IPPROTO_IP, IP_TOS, opts->tos);
-    if (opts->bind_device != NULL)
-        set(fd, SOL_SOCKET, SO_BINDTODEVICE, opts->bind_device, strlen(opts->bind_device) + 1);
+}
+
+/* Whoever names a device does not want another. */
+static bool bind_device(int fd, const char *device)
+{
+    return device == NULL || device[0] == '\0' ||
+           set(fd, SOL_SOCKET, SO_BINDTODEVICE, device, strlen(device) + 1);
 }
 
 static bool set_multicast(int fd, const sb__datagram_ends *ends, const sb__datagram_opts *opts)
@@ -147,7 +152,8 @@ sb_err sb__datagram_open(const sb__datagram_ends *ends, const sb__datagram_opts 
     if (fd < 0)
         return sb_err_from_errno(errno);
     set_plain(fd, &opts->sock);
-    if (!set_multicast(fd, ends, opts) || (opts->receives && !listen_at(fd, ends))) {
+    if (!bind_device(fd, opts->sock.bind_device) || !set_multicast(fd, ends, opts) ||
+        (opts->receives && !listen_at(fd, ends))) {
         sb_err err = sb_err_from_errno(errno);
         close(fd);
         return err;

@@ -1,6 +1,8 @@
 /* Endpoints as text. Before: socket.c (bind, connect). After: listener.c, dialer.c, inproc.c. */
 #include "engine/transport/endpoint.h"
 
+#include "engine/socket.h"
+
 #include <arpa/inet.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
@@ -204,6 +206,11 @@ static const scheme schemes[] = {
     {"wss://", SB__ENDPOINT_WSS, parse_ws},
     {"vsock://", SB__ENDPOINT_VSOCK, parse_vsock},
 };
+
+const char *sb_transport_scheme(size_t i)
+{
+    return i < sizeof schemes / sizeof schemes[0] ? schemes[i].prefix : NULL;
+}
 
 sb_err sb__endpoint_parse(const char *text, sb__endpoint *out, char *err, size_t cap)
 {

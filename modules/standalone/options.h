@@ -46,6 +46,7 @@ int route_command(const options *opts);
 int conform_main(const command *cmd, int argc, char **argv);
 int dump_main(const command *cmd, int argc, char **argv);
 int keygen_main(const command *cmd, int argc, char **argv);
+int compat_main(const command *cmd, int argc, char **argv);
 int options_main(const command *cmd, int argc, char **argv);
 int top_main(const command *cmd, int argc, char **argv);
 int cat_main(const command *cmd, int argc, char **argv);

@@ -3,6 +3,7 @@
 #include "modules/standalone/options.h"
 
 #include "engine/signalbox.h"
+#include "modules/standalone/compat.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -50,7 +51,10 @@ static void print_row(const sb_opt_row *row)
     print_default(row);
     printf(" | ");
     print_types(row);
-    printf(" | %s%s |\n", row->settable ? "" : "read only; ", row->doc);
+    const char *test = compat_option_test(row->name);
+    printf(" | %s%s | ", row->settable ? "" : "read only; ", row->doc);
+    compat_print_tests(test != NULL ? test : "");
+    fputs(" |\n", stdout);
 }
 
 static const char head[] =
@@ -63,8 +67,10 @@ static const char head[] =
     "`sb_socket_set_text`. Times are\n"
     "seconds in scripts (`2`, `\"500ms\"`) and milliseconds in C; sizes are octets (`65536`, `\"64k\"`). -1 "
     "is what it is in libzmq:\n"
-    "no limit, or the kernel's choice. Most options act on the binds and connects that follow.\n\n"
-    "| option | libzmq | value | default | sockets | meaning |\n|---|---|---|---|---|---|\n";
+    "no limit, or the kernel's choice. Most options act on the binds and connects that follow. Each has a "
+    "test (of `ctest`) that "
+    "proves it.\n\n"
+    "| option | libzmq | value | default | sockets | meaning | test |\n|---|---|---|---|---|---|---|\n";
 
 static const char tail[] =
     "\n## Not supported\n\n"

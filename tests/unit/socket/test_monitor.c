@@ -4,6 +4,9 @@
 
 #include "tests/raw_peer.h"
 
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define NOTES 64
@@ -231,6 +234,15 @@ static void test_a_peer_that_is_not_let_in(void **state)
     bench_close(&b);
 }
 
+static void step_until(bench *b, const watcher *w, size_t n)
+{
+    for (int i = 0; i < 1000 && w->n < n; i++) {
+        struct pollfd p = {.fd = sb_engine_fd(b->engine), .events = POLLIN};
+        poll(&p, 1, 5);
+        sb_engine_step(b->engine);
+    }
+}
+
 /* Someone took the path away: the bind is gone, what is told. */
 static void a_path_that_is_gone(bench *b, ear *in)
 {
@@ -242,15 +254,46 @@ static void a_path_that_is_gone(bench *b, ear *in)
     bind_to(pull, endpoint);
     assert_int_equal(unlink(endpoint + strlen("ipc://")), 0);
     assert_int_equal(sb_socket_unbind(pull, endpoint), SB_OK);
-    for (int i = 0; i < 100 && w.n < 3; i++) {
-        struct pollfd p = {.fd = sb_engine_fd(b->engine), .events = POLLIN};
-        poll(&p, 1, 5);
-        sb_engine_step(b->engine);
-    }
+    step_until(b, &w, 3);
     expect_order(&w, "listening close_failed closed");
     assert_string_equal(only(&w, SB_EVENT_CLOSE_FAILED)->endpoint, endpoint);
     assert_int_equal(only(&w, SB_EVENT_CLOSE_FAILED)->err, SB_ENOENT);
     sb_socket_set_handler(pull, NULL);
+}
+
+/* No descriptor is left for it; when there is one again it comes in. */
+static void an_accept_that_fails(bench *b, ear *in)
+{
+    watcher w;
+    struct rlimit all, none;
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    ear_open(in);
+    sb_socket *pull = watched(b, SB_PULL, &w);
+    bind_to(pull, "tcp://127.0.0.1:*");
+    addr.sin_port = htons((uint16_t)atoi(strrchr(sb_socket_last_endpoint(pull), ':') + 1));
+    int fd = socket(AF_INET, SOCK_STREAM, 0), next = dup(fd);
+    close(next); /* the lowest that is free */
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+    none = all;
+    none.rlim_cur = (rlim_t)next;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof addr), 0);
+    step_until(b, &w, 2);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+    assert_int_equal(w.notes[1].kind, SB_EVENT_ACCEPT_FAILED);
+    assert_int_equal(w.notes[1].err, SB_EMFILE);
+    assert_string_equal(w.notes[1].endpoint, sb_socket_last_endpoint(pull));
+    for (size_t n = 2; w.notes[w.n - 1].kind != SB_EVENT_ACCEPTED && n < 20; n++)
+        step_until(b, &w, n);
+    assert_int_equal(w.notes[w.n - 1].kind, SB_EVENT_ACCEPTED);
+    close(fd);
+    sb_socket_set_handler(pull, NULL);
+}
+
+static void test_an_accept_that_fails(void **state)
+{
+    (void)state;
+    on_each_backend(an_accept_that_fails);
 }
 
 static void test_a_path_that_is_gone(void **state)
@@ -269,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_handshakes_that_fail),
         cmocka_unit_test(test_a_peer_that_is_not_let_in),
         cmocka_unit_test(test_a_path_that_is_gone),
+        cmocka_unit_test(test_an_accept_that_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ static void set_text(sb_socket *sock, sb_opt opt, const char *text)
         fail_msg("%s", err);
 }
 
-static void start(rig *r, unsigned status)
+static void start_within(rig *r, unsigned status, int64_t auth_timeout)
 {
     memset(r, 0, sizeof *r);
     bench_open(&r->b);
@@ -55,11 +55,17 @@ static void start(rig *r, unsigned status)
     r->server = open_socket(&r->b, SB_PULL, &r->in);
     r->client = open_socket(&r->b, SB_PUSH, &r->out);
     set_int(r->server, SB_OPT_PLAIN_SERVER, 1);
+    set_int(r->server, SB_OPT_AUTH_TIMEOUT, auth_timeout);
     set_text(r->client, SB_OPT_PLAIN_USERNAME, "ada");
     set_text(r->client, SB_OPT_PLAIN_PASSWORD, "secret");
     bind_to(r->server, "tcp://127.0.0.1:1");
     connect_to(r->client, "tcp://127.0.0.1:1");
     settle(&r->b);
+}
+
+static void start(rig *r, unsigned status)
+{
+    start_within(r, status, 5000);
 }
 
 static void finish(rig *r)
@@ -111,6 +117,18 @@ static void test_a_late_answer_lets_in_and_an_overdue_one_does_not(void **state)
     r.judge.id = first;
     assert_int_equal(judge_say(&r.judge, 200), SB_ENOENT);
     assert_true(r.judge.asked >= 2); /* 300 is silent: the client came again */
+    finish(&r);
+}
+
+static void test_the_time_for_an_answer_can_be_set(void **state)
+{
+    rig r;
+    (void)state;
+    start_within(&r, 0, 1000);
+    pass(&r.b, 900);
+    assert_null(strstr(r.in.events, "handshake_failed_auth"));
+    pass(&r.b, 200);
+    assert_non_null(strstr(r.in.events, "handshake_failed_auth"));
     finish(&r);
 }
 
@@ -237,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_answer_from_inside_the_question_lets_in),
         cmocka_unit_test(test_a_late_answer_lets_in_and_an_overdue_one_does_not),
+        cmocka_unit_test(test_the_time_for_an_answer_can_be_set),
         cmocka_unit_test(test_a_question_ends_with_its_connection),
         cmocka_unit_test(test_a_refused_client_waits_longer_and_longer),
         cmocka_unit_test(test_null_peers_are_asked_about_too),
