@@ -15,10 +15,9 @@ static const char head[] =
     "`ctest`), as `signalbox compat`\n"
     "prints it: types, transports, versions, mechanisms and events out of the engine's own tables. Socket "
     "options have a page of their own\n"
-    "([options.md](options.md)). Where Signalbox differs from libzmq on purpose, "
-    "[decisions.md](decisions.md) "
-    "says why. \"draft\" is what\n"
-    "libzmq has only where it was built so.\n";
+    "([options.md](options.md)); [interop.md](interop.md) tells who has met whom over what, "
+    "[decisions.md](decisions.md) where and why\n"
+    "Signalbox differs from libzmq on purpose. \"draft\" is what libzmq has only where it was built so.\n";
 
 const char *compat_type(size_t i)
 {

@@ -4,6 +4,7 @@ empty frames, the sizes where the framing changes, 1 MiB."""
 import sys
 import zmq
 
+from cells import CORE as PAIRS
 from peer import until
 from runner import main
 
@@ -18,17 +19,6 @@ BODIES = [
     [MIB],
     [b"head", MIB, b"", b"tail"],
 ]
-
-# (ours, libzmq's)
-PAIRS = [
-    ("PAIR", "PAIR"), ("PUSH", "PULL"), ("PULL", "PUSH"),
-    ("PUB", "SUB"), ("PUB", "XSUB"), ("XPUB", "SUB"), ("XPUB", "XSUB"),
-    ("SUB", "PUB"), ("SUB", "XPUB"), ("XSUB", "PUB"), ("XSUB", "XPUB"),
-    ("REQ", "REP"), ("REQ", "ROUTER"), ("REP", "REQ"), ("REP", "DEALER"),
-    ("DEALER", "REP"), ("DEALER", "DEALER"), ("DEALER", "ROUTER"),
-    ("ROUTER", "REQ"), ("ROUTER", "DEALER"), ("ROUTER", "ROUTER"),
-]
-
 
 class Theirs:
     """libzmq's socket with the calls of ours."""

@@ -12,15 +12,13 @@ import zmq
 
 import certs
 import nodejs
+from cells import WS as PARTNER
 from peer import Failed, Script, SLOW, until
 from runner import main, tests_of
 
 LIBRARIES = ("zeromq", "jszmq")
 BIG = bytes(i * 7 & 255 for i in range(70_000))
 MESSAGES = ([b"plain"], [b"a", b"", b"c"], [b"\x00\xff\x80"], [BIG], [b"end"])
-TYPES = ("PUSH", "PULL", "PUB", "SUB", "REQ", "REP", "DEALER", "ROUTER", "PAIR")
-PARTNER = {"PUSH": "PULL", "PULL": "PUSH", "PUB": "SUB", "SUB": "PUB", "REQ": "REP", "REP": "REQ", "DEALER": "ROUTER",
-           "ROUTER": "DEALER", "PAIR": "PAIR"}
 UNABLE = {("zeromq", "SUB", "bind"),  # libzmq: a bound SUB sends no subscription over ws
           ("jszmq", "PAIR", "bind")}   # what libraries cannot do
 
@@ -91,7 +89,7 @@ def exchange(ours, theirs, kind):
 
 
 def matrix(bench, library):
-    for kind in TYPES:
+    for kind in PARTNER:
         for we_bind in (True, False):
             if (library, PARTNER[kind], "connect" if we_bind else "bind") in UNABLE:
                 continue
