@@ -40,11 +40,15 @@ static void on_event(sb_host *self, sb_socket *sock, const sb_event *event)
         j->outer->event(j->outer, sock, event);
 }
 
-/* Whatever comes with messages is no line of a log. */
+/* What comes with messages, and what a monitor wants to know of itself, is no line of a log. */
 static bool is_of_peers(sb_event_kind kind)
 {
-    return (kind & (SB_EVENT_SUBSCRIBED | SB_EVENT_UNSUBSCRIBED | SB_EVENT_CONGESTED | SB_EVENT_RELIEVED |
-                       SB_EVENT_SUBSCRIPTION_CONFIRMED | SB_EVENT_REQUEST_EXPIRED)) == 0;
+    const unsigned told = SB_EVENT_CONNECTED | SB_EVENT_CONNECT_RETRIED | SB_EVENT_LISTENING |
+                          SB_EVENT_BIND_FAILED | SB_EVENT_ACCEPTED | SB_EVENT_ACCEPT_FAILED |
+                          SB_EVENT_CLOSED | SB_EVENT_DISCONNECTED | SB_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                          SB_EVENT_HANDSHAKE_SUCCEEDED | SB_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                          SB_EVENT_HANDSHAKE_FAILED_AUTH | SB_EVENT_PEER_REFUSED;
+    return ((unsigned)kind & told) != 0;
 }
 
 static bool is_inside(const sb_event *event)

@@ -300,22 +300,26 @@ class Terminal(Base):
             self.assertLess(time.monotonic(), end, "no %r on the screen:\n%s" % (pattern, self.screen.text()))
             if select.select([self.master], [], [], 0.1)[0]:
                 self.screen.feed(os.read(self.master, 65536))
+        self.read_rest()
         return self.screen.text()
+
+    def read_rest(self):
+        """A terminal hands a picture over in pieces."""
+        while select.select([self.master], [], [], 0.1)[0]:
+            self.screen.feed(os.read(self.master, 65536))
 
     def press(self, keys):
         os.write(self.master, keys)
 
     def resize(self, width, height):
-        while select.select([self.master], [], [], 0.05)[0]:
-            self.screen.feed(os.read(self.master, 65536))
+        self.read_rest()
         self.screen = Screen(width, height)
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
         self.top.send_signal(signal.SIGWINCH)
 
     def wait_gone(self):
         self.assertEqual(self.top.wait(PATIENCE), 0)
-        while select.select([self.master], [], [], 0.05)[0]:
-            self.screen.feed(os.read(self.master, 65536))
+        self.read_rest()
         self.assertFalse(self.screen.alternate, "the screen of before is not back")
         self.assertTrue(termios.tcgetattr(self.slave)[3] & termios.ECHO, "the terminal does not echo")
 
