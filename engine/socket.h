@@ -94,6 +94,11 @@ size_t sb_client_write(const sb_client *client, char out[SB_CLIENT_FRAME]);
 /* Whom the peer's message under way is from; false: from the peer itself. The texts are valid until its next.
  */
 bool sb_peer_client(const sb_peer *peer, sb_client *out);
+/* For a handler that has waited: the peer's message under way is from this one again. */
+void sb_peer_set_client(sb_peer *peer, const sb_client *client);
+/* At a ROUTER the messages of such a peer are questions of different people: so many handlers may wait
+ * (sb_peer_pause) until it is paused. */
+#define SB_SPEAKER_AT_ONCE 256
 /* Connects and tells the new peer, so that it can be addressed at once: ROUTER (with connect_routing_id),
  * SERVER, PEER and STREAM by sb_peer_routing_id. SB_EINVAL with immediate: there is no peer before the
  * handshake. */

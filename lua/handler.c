@@ -3,6 +3,7 @@
 #include "lua/message.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- sending what was decided ---- */
@@ -120,6 +121,20 @@ static int call_function(lua_State *L, lua_KFunction k)
     return 0;
 }
 
+/* Others may ask through the same peer while this handler waits. */
+static sb_err keep_client(sb__task *t)
+{
+    sb_client client;
+    if (!sb_peer_client(t->peer, &client))
+        return SB_OK;
+    size_t address = strlen(client.address) + 1, user = strlen(client.user_id) + 1;
+    if ((t->client = malloc(address + user)) == NULL)
+        return SB_ENOMEM;
+    memcpy(t->client, client.address, address);
+    memcpy(t->client + address, client.user_id, user);
+    return SB_OK;
+}
+
 static sb_err message_suspended(sb__task *t)
 {
     sb_err err = sb_msg_keep(t->view, &t->orig);
@@ -132,6 +147,8 @@ static sb_err message_suspended(sb__task *t)
         return err;
     t->view = t->orig;
     if (t->peer != NULL) {
+        if ((err = keep_client(t)) != SB_OK)
+            return err;
         t->peer_id = sb_peer_id(t->peer);
         sb_peer_pause(t->peer);
         t->paused = true;

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Handlers whose time is measured: one of this many. */
 #define TIME_SAMPLE 8
@@ -134,6 +135,8 @@ static void release(sb__task *t)
         sb__lmsg_release(t->msg);
     sb_msg_destroy(t->orig);
     t->orig = NULL;
+    free(t->client);
+    t->client = NULL;
     if (t->paused) {
         sb_peer *peer = sb__task_peer(t);
         t->paused = false;
@@ -298,6 +301,16 @@ static void measure_end(sb__task *t)
     sb__slow_note(t->script, t, ns);
 }
 
+/* What it says and sends from now on is about that client again. */
+static void show_client(sb__task *t)
+{
+    sb_peer *peer = t->client != NULL ? sb__task_peer(t) : NULL;
+    if (peer == NULL)
+        return;
+    const sb_client client = {.address = t->client, .user_id = t->client + strlen(t->client) + 1};
+    sb_peer_set_client(peer, &client);
+}
+
 static int resume(sb__task *t, int *nres)
 {
     sb_script *s = t->script;
@@ -308,6 +321,7 @@ static int resume(sb__task *t, int *nres)
         if (t->kind->body != NULL)
             lua_pushcfunction(t->co, t->kind->body);
     }
+    show_client(t);
     s->current = t;
     sb__limits_enter(&s->limits, t->co);
     int status = lua_resume(t->co, s->L, nargs, nres);

@@ -20,7 +20,7 @@ static sb_peer *fair_peer(sb_list_node *node)
 
 void sb__fair_update(sb_peer *peer)
 {
-    bool wants = peer->in.msgs > 0 && peer->pauses == 0 && peer->held == NULL;
+    bool wants = peer->in.msgs > 0 && !sb__peer_is_paused(peer) && peer->held == NULL;
     bool is = sb_list_linked(&peer->waiting);
     if (wants && !is)
         sb_list_push_back(&peer->socket->fair, &peer->waiting);
@@ -152,7 +152,7 @@ static sb_err enqueue(sb_peer *peer, const sb_msg *msg)
 /* Nothing waits before it, and nothing keeps it waiting. */
 static inline bool is_direct(const sb_socket *sock, const sb_peer *peer)
 {
-    return peer->in.msgs == 0 && peer->pauses == 0 && peer->held == NULL && sock->pending == NULL &&
+    return peer->in.msgs == 0 && !sb__peer_is_paused(peer) && peer->held == NULL && sock->pending == NULL &&
            sock->events.msgs == 0 && !blocked(sock);
 }
 

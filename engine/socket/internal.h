@@ -222,6 +222,8 @@ void sb__deliver_event(
     sb_socket *sock, const sb_peer *from, const uint8_t *data, size_t len); /* from may be NULL */
 void sb__in_drained(
     sb_peer *peer); /* its in queue is shorter: reading may go on, a peer that is gone may go */
+/* Handlers wait for it, so many that no more may. */
+bool sb__peer_is_paused(const sb_peer *peer);
 void sb__fair_update(
     sb_peer *peer);             /* in the fair ring exactly while it has messages that may be delivered */
 void sb__pump(sb_socket *sock); /* queued input goes on at the end of the turn */

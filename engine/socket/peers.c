@@ -193,9 +193,19 @@ void sb_peer_pause(sb_peer *peer)
     sb__fair_update(peer);
 }
 
+bool sb__peer_is_paused(const sb_peer *peer)
+{
+    bool many = peer->client != NULL && peer->socket->type == SB_ROUTER;
+    return peer->pauses >= (many ? SB_SPEAKER_AT_ONCE : 1);
+}
+
 void sb_peer_resume(sb_peer *peer)
 {
-    if (peer->pauses == 0 || --peer->pauses > 0)
+    if (peer->pauses == 0)
+        return;
+    bool was = sb__peer_is_paused(peer);
+    peer->pauses--;
+    if (!was || sb__peer_is_paused(peer))
         return;
     sb__fair_update(peer);
     sb__pump(peer->socket);

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of the message that was shown last; a peer shows no other before that one is done with. */
+/* Of the message that was shown last. A peer shows no other before that one is done with, or its handler
+ * waits: such a handler says again whom it works for (sb_peer_set_client). */
 struct sb__client {
     char address[SB_CLIENT_ADDRESS];
     char user_id[SB_CLIENT_USER];
@@ -70,6 +71,14 @@ bool sb_peer_client(const sb_peer *peer, sb_client *out)
         return false;
     *out = (sb_client){.address = peer->client->address, .user_id = peer->client->user_id};
     return true;
+}
+
+void sb_peer_set_client(sb_peer *peer, const sb_client *client)
+{
+    if (peer->client == NULL)
+        return;
+    snprintf(peer->client->address, sizeof peer->client->address, "%s", client->address);
+    snprintf(peer->client->user_id, sizeof peer->client->user_id, "%s", client->user_id);
 }
 
 size_t sb_client_write(const sb_client *client, char out[SB_CLIENT_FRAME])
