@@ -133,7 +133,8 @@ typedef enum sb_opt {
     SB_OPT_MAX_HANDSHAKE,
     SB_OPT_MAX_TOPIC,
     SB_OPT_MAX_SUBSCRIPTIONS,
-    SB_OPT_MAX_SUBSCRIPTION_BYTES
+    SB_OPT_MAX_SUBSCRIPTION_BYTES,
+    SB_OPT_MAX_PEERS_PER_IDENTITY
 } sb_opt;
 
 /* What happens to a message whose peer's queue is full (docs/overload.md). */

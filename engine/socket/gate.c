@@ -2,6 +2,7 @@
  * unfinished. Before: listener.c (a connection came in). After: transport/conn.c. */
 #include "engine/socket/internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define BURST SB_NS_PER_S /* connections of one second may come at once */
@@ -11,11 +12,13 @@ void sb__gate_init(sb__gate *gate)
     *gate = (sb__gate){0};
     sb_list_init(&gate->fresh);
     sb_map_init(&gate->hosts);
+    sb_map_init(&gate->users);
 }
 
 void sb__gate_finish(sb__gate *gate)
 {
     sb_map_finish(&gate->hosts);
+    sb_map_finish(&gate->users);
 }
 
 /* "tcp://192.0.2.1" of an address; what has no port is one host. */
@@ -98,6 +101,53 @@ void sb__gate_settle(sb_socket *sock, sb__conn *conn)
     sock->gate.nfresh--;
 }
 
+/* A user id that somebody vouches for counts more than a name that the peer gave itself. */
+static bool name_it(sb__conn *conn, const sb_peer_info *info)
+{
+    bool user = info->user_id[0] != '\0';
+    const void *name = user ? (const void *)info->user_id : info->identity;
+    size_t len = user ? strlen(info->user_id) : info->identity_len;
+    if (len == 0 || (conn->who = malloc(len + 1)) == NULL)
+        return false;
+    conn->who[0] = user ? 'u' : 'i';
+    memcpy(conn->who + 1, name, len);
+    conn->who_len = len + 1;
+    return true;
+}
+
+static void set_count(sb_map *map, const char *key, size_t len, uintptr_t n)
+{
+    if (n > 0) /* in place: cannot fail */
+        sb_map_put(map, key, len, (void *)n);
+    else
+        sb_map_remove(map, key, len);
+}
+
+bool sb__gate_know(sb_socket *sock, sb__conn *conn, const sb_peer_info *info)
+{
+    sb_map *users = &sock->gate.users;
+    if (sb__opt(sock, SB_OPT_MAX_PEERS_PER_IDENTITY) == 0 || !name_it(conn, info))
+        return true;
+    uintptr_t n = (uintptr_t)sb_map_get(users, conn->who, conn->who_len);
+    bool enough = reached(sock, SB_OPT_MAX_PEERS_PER_IDENTITY, n);
+    if (!enough && sb_map_put(users, conn->who, conn->who_len, (void *)(n + 1)) == SB_OK)
+        return true;
+    free(conn->who);
+    conn->who = NULL;
+    return !enough;
+}
+
+void sb__gate_forget(sb_socket *sock, sb__conn *conn)
+{
+    sb_map *users = &sock->gate.users;
+    if (conn->who == NULL)
+        return;
+    uintptr_t n = (uintptr_t)sb_map_get(users, conn->who, conn->who_len);
+    set_count(users, conn->who, conn->who_len, n - 1);
+    free(conn->who);
+    conn->who = NULL;
+}
+
 void sb__gate_leave(sb_socket *sock, sb__conn *conn)
 {
     sb__gate *gate = &sock->gate;
@@ -105,9 +155,5 @@ void sb__gate_leave(sb_socket *sock, sb__conn *conn)
     gate->open--;
     if (!conn->counted)
         return;
-    uintptr_t left = count_of(gate, conn->address) - 1;
-    if (left > 0) /* in place: cannot fail */
-        sb_map_put(&gate->hosts, conn->address, host_len(conn->address), (void *)left);
-    else
-        sb_map_remove(&gate->hosts, conn->address, host_len(conn->address));
+    set_count(&gate->hosts, conn->address, host_len(conn->address), count_of(gate, conn->address) - 1);
 }

@@ -86,6 +86,7 @@ typedef struct sb__gate {
     uint32_t nfresh; /* those that are not ready */
     sb_list fresh;   /* the same, oldest first */
     sb_map hosts;    /* how many come from each address, while max_peers_per_address is set */
+    sb_map users;    /* how many are of each identity, while max_peers_per_identity is set */
     uint64_t next;   /* accept_rate: when the bucket is full again */
 } sb__gate;
 
@@ -263,7 +264,10 @@ void sb__gate_finish(sb__gate *gate);
 const char *sb__gate_check(sb_socket *sock, const char *address);
 void sb__gate_enter(sb_socket *sock, sb__conn *conn);
 void sb__gate_settle(sb_socket *sock, sb__conn *conn); /* it is ready, or over */
-void sb__gate_leave(sb_socket *sock, sb__conn *conn);  /* its stream is closed */
+/* It has said who it is: false when there are enough of it. forget: it is over. */
+bool sb__gate_know(sb_socket *sock, sb__conn *conn, const sb_peer_info *info);
+void sb__gate_forget(sb_socket *sock, sb__conn *conn);
+void sb__gate_leave(sb_socket *sock, sb__conn *conn); /* its stream is closed */
 
 /* security.c */
 /* Reads keys or a password as an option gives them into what is stored. SB_EINVAL with a reason in `err`. */

@@ -43,6 +43,11 @@ static sb_err conn_ready(sb__conn *conn, const sb_peer_info *info)
     listener *l = conn->owner_data;
     sb_socket *sock = l->base.socket;
     sb_peer *peer;
+    if (!l->inside && !sb__gate_know(sock, conn, info)) {
+        sb__event_conn(
+            sock, SB_EVENT_PEER_REFUSED, &l->base, conn, SB_EREFUSED, "max_peers_per_identity is reached");
+        return SB_EREFUSED;
+    }
     sb_err err = sb__peer_add(sock, conn->id, &peer);
     if (err != SB_OK)
         return err;
@@ -69,6 +74,7 @@ static void conn_gone(sb__conn *conn, const sb__conn_end *end)
     sb__conn_tell_end(l->base.socket, &l->base, conn, end);
     sb_list_remove(&conn->node);
     sb__gate_settle(l->base.socket, conn);
+    sb__gate_forget(l->base.socket, conn);
     if (conn->peer != NULL)
         sb__peer_down(conn->peer, false);
     sb__socket_check(l->base.socket);

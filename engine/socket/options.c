@@ -233,6 +233,8 @@ static const sb_opt_row table[] = {
     INT(SB_OPT_MAX_PEERS, "max_peers", 0, 0, INT32_MAX, 0, "connections this socket accepts, 0: no limit"),
     INT(SB_OPT_MAX_PEERS_PER_ADDRESS, "max_peers_per_address", 0, 0, INT32_MAX, 0,
         "the same from one address; set it before bind"),
+    INT(SB_OPT_MAX_PEERS_PER_IDENTITY, "max_peers_per_identity", 0, 0, INT32_MAX, 0,
+        "the same of one user id, or where nobody knows that of one routing id"),
     INT(SB_OPT_MAX_HANDSHAKES, "max_handshakes", 4096, 0, INT32_MAX, 0,
         "accepted connections that are not done with their handshake; the oldest goes, 0: no limit"),
     INT(SB_OPT_ACCEPT_RATE, "accept_rate", 0, 0, 1000000, 0,

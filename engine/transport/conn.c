@@ -331,6 +331,7 @@ static void on_closed(sb_stream *st)
     sb__confirm_destroy(conn->confirm);
     free(conn->end_detail);
     free(conn->address);
+    free(conn->who);
     free(conn);
 }
 

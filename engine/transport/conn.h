@@ -58,6 +58,8 @@ struct sb__conn {
     void *asked;        /* the owner's: what waits for an answer about this peer */
     sb_list_node fresh; /* the owner's: connections that are not ready */
     bool counted;       /* the owner's: among those of its address */
+    char *who;          /* the owner's: whose it is counted as; NULL: nobody's, else freed with the rest */
+    size_t who_len;
 
     /* private */
     sb__task flush, feed;

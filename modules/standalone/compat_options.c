@@ -36,8 +36,9 @@ static const struct {
                         "wss_cert_file wss_trust_file"},
     {"interop.udp", "multicast_maxtpdu"},
     {"unit.socket.notify", "router_notify hello_msg disconnect_msg hiccup_msg"},
-    {"unit.socket.limits", "max_frames max_message max_peers_per_address max_handshakes accept_rate "
-                           "max_handshake max_topic max_subscription_bytes"},
+    {"unit.socket.limits",
+        "max_frames max_message max_peers_per_address max_peers_per_identity max_handshakes accept_rate "
+        "max_handshake max_topic max_subscription_bytes"},
     {"interop.old", "zmtp_min"},
     {"lua.overload", "on_full message_ttl conflate_key conflate_prefix"},
     {"lua.pubsub", "retain_last retain_prefix retain_messages retain_bytes"},

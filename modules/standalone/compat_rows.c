@@ -71,7 +71,7 @@ static const compat_row security[] = {
     {"accept filters (TCP_ACCEPT_FILTER, IPC_FILTER_...)", "deprecated", "no: `sb.authenticate` sees the address", "interop.security"},
     {"allow-lists and key files, read anew", "no", "yes", "interop.security unit.mech.keyfile"},
     {"limits before trust", "frame size", "frames, messages, handshakes, topics, peers, rates ([limits.md](limits.md))", "unit.socket.limits"},
-    {"limits of connections, by address and identity", "no", "`max_peers`, `max_peers_per_address`; an identity is there once", "unit.socket.limits interop.details"},
+    {"limits of connections, by address and identity", "no", "`max_peers`, `max_peers_per_address`, `max_peers_per_identity`; a ROUTER has a routing id once", "unit.socket.limits interop.details lua.limits"},
     {0},
 };
 
@@ -143,7 +143,7 @@ static const compat_row others_lack[] = {
     {"what happens when a queue is full: block, drop_new, drop_old, disconnect", "fixed per type", "`on_full` ([overload.md](overload.md))", "interop.overload unit.socket.overload unit.socket.addressed lua.overload"},
     {"the newest of each key", "`conflate`: of all", "`conflate_key`, `conflate_prefix`", "interop.overload unit.socket.overload lua.overload"},
     {"messages that grow old", "no", "`message_ttl`", "interop.overload unit.socket.overload lua.overload"},
-    {"limits in octets, one budget for all, shared fairly", "no", "`sndhwm_bytes`, `rcvhwm_bytes`, `--queue-limit`", "unit.pattern.queue unit.socket.run unit.socket.option_acts"},
+    {"limits in octets, one budget for all, shared fairly", "no", "`sndhwm_bytes`, `rcvhwm_bytes`, `--queue-limit`", "unit.pattern.queue unit.socket.overload unit.socket.option_acts standalone.budget"},
     {"late subscribers get what they missed", "no", "`retain` ([pubsub.md](pubsub.md))", "interop.pubsub unit.pattern.retain lua.pubsub"},
     {"a subscription is confirmed, at both ends", "no", "`confirm_subscriptions`, `subscribe(topic, { confirm = true })`; `subscribed` at the publisher", "interop.pubsub unit.socket.late lua.pubsub"},
     {"filters at the publisher: exact, wildcard, functions", "no", "`filter`, `on_subscribe` ([pubsub.md](pubsub.md))", "unit.pattern.narrow lua.pubsub"},

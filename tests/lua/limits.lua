@@ -314,3 +314,25 @@ test("a stray yield ends the task only", function()
   expect "coroutine.yield outside"
   ends(function() coroutine.yield(1) end)
 end)
+
+test("connections are limited by address and identity", function()
+  local refusals = {}
+  local s <close> = sb.router { bind = "tcp://127.0.0.1:*", max_peers_per_address = 3, max_peers_per_identity = 1 }
+  s:on_peer(function(event, _, info)
+    if event == "peer_refused" then refusals[#refusals + 1] = info.detail end
+  end)
+  local once = { connect = s.last_endpoint, routing_id = "bob", reconnect_ivl = -1 }
+  local a <close> = sb.dealer(once)
+  eventually(function() return #s:peers() == 1 end)
+  local b <close> = sb.dealer(once)
+  eventually(function() return #refusals == 1 end)
+  eq(refusals[1], "max_peers_per_identity is reached")
+  once.routing_id = nil
+  local c <close> = sb.dealer(once)
+  eventually(function() return #s:peers() == 2 end)
+  local e <close> = sb.dealer(once)
+  eventually(function() return #s:peers() == 3 end)
+  local f <close> = sb.dealer(once)
+  eventually(function() return #refusals == 2 end)
+  eq(refusals[2], "max_peers_per_address is reached")
+end)

@@ -27,6 +27,29 @@ test("the oldest makes room", function()
   for i = 8, 10 do eq(pull:recv(5)[1], tostring(i)) end
 end)
 
+test("the sender waits, or the newest goes", function()
+  for policy, code in pairs { block = "EAGAIN", drop_new = false } do
+    local push <close> = sb.push { sndhwm = 3, on_full = policy, linger = 0 }
+    push:connect("inproc://overload-" .. policy)
+    for i = 1, 3 do assert(push:send(tostring(i), 0)) end
+    eq(select(3, push:send("4", 0)) or false, code)
+    eq(push:stats().dropped.hwm, code and 0 or 1)
+    local pull <close> = sb.pull { bind = "inproc://overload-" .. policy }
+    for i = 1, 3 do eq(pull:recv(5)[1], tostring(i)) end
+  end
+end)
+
+test("a peer that is full may be left", function()
+  local pub <close> = sb.xpub { bind = "tcp://127.0.0.1:*", sndhwm = 3, on_full = "disconnect" }
+  local sub <close> = sb.sub { connect = pub.last_endpoint, subscribe = "", reconnect_ivl = -1 }
+  local gone
+  pub:on_peer(function(event, _, info) if event == "disconnected" then gone = info.detail end end)
+  eventually(function() return pub:stats().subscriptions == 1 end)
+  for i = 1, 10 do pub:send(tostring(i)) end                -- within one turn: nothing leaves
+  eventually(function() return gone end)
+  eq(gone:find("on_full", 1, true) ~= nil, true)
+end)
+
 test("congestion is told with depth", function()
   local seen = {}
   local push <close> = sb.push { sndhwm = 4, on_full = "drop_new", linger = 0 }

@@ -258,6 +258,41 @@ static void test_the_handshake_deadline_is_not_extended_by_octets(void **state)
     close_limited(&r);
 }
 
+static sb_socket *dealer_named(bench *b, const char *id)
+{
+    sb_socket *dealer = open_socket(b, SB_DEALER, NULL);
+    set_int(dealer, SB_OPT_RECONNECT_IVL, -1);
+    if (id != NULL)
+        assert_int_equal(sb_socket_set_bytes(dealer, SB_OPT_ROUTING_ID, id, strlen(id), NULL, 0), SB_OK);
+    connect_to(dealer, "tcp://127.0.0.1:1");
+    settle(b);
+    return dealer;
+}
+
+static void test_an_identity_has_so_many_connections(void **state)
+{
+    rig r;
+    (void)state;
+    open_limited(&r, SB_DEALER, SB_OPT_MAX_PEERS_PER_IDENTITY, 2);
+    sb_socket *one = dealer_named(&r.b, "bob");
+    dealer_named(&r.b, "bob");
+    assert_int_equal(peers(&r), 2);
+    dealer_named(&r.b, "bob"); /* one too many */
+    assert_int_equal(peers(&r), 2);
+    assert_int_equal(refused(&r), 1);
+    assert_non_null(strstr(r.ear.events, "peer_refused"));
+    dealer_named(&r.b, "kay");
+    for (int i = 0; i < 3; i++)
+        dealer_named(&r.b, NULL); /* those without a name are nobody's */
+    assert_int_equal(peers(&r), 6);
+    sb_socket_close(one);
+    settle(&r.b);
+    dealer_named(&r.b, "bob"); /* its place is free again */
+    assert_int_equal(peers(&r), 6);
+    assert_int_equal(refused(&r), 1);
+    close_limited(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_octets_beyond_their_limits_end_the_peer),
         cmocka_unit_test(test_a_handshake_command_beyond_its_limit_ends_the_peer),
         cmocka_unit_test(test_the_handshake_deadline_is_not_extended_by_octets),
+        cmocka_unit_test(test_an_identity_has_so_many_connections),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
