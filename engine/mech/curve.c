@@ -3,6 +3,7 @@
  * S'). Every box is NaCl's crypto_box out of libsodium. Place: behind engine/mech/mech.h; traffic is in
  * curve_box.c. */
 #include "engine/mech/curve.h"
+#include "engine/base/secret.h"
 #include "engine/wire/command.h"
 #include "engine/wire/frame.h"
 
@@ -53,8 +54,7 @@ static void handshake_finish(curve *c)
     if (c->hs->clear != NULL)
         sb_wipe(c->hs->clear, c->hs->clear_len);
     free(c->hs->clear);
-    sb_wipe(c->hs, sizeof *c->hs);
-    free(c->hs);
+    sb__secret_free(c->hs, sizeof *c->hs);
     c->hs = NULL;
 }
 
@@ -73,11 +73,11 @@ static void curve_finish(sb__mech *m)
 static handshake *begin(sb__mech *m, enum step first)
 {
     curve *c = calloc(1, sizeof *c);
-    handshake *hs = calloc(1, sizeof *hs);
+    handshake *hs = sb__secret_alloc(sizeof *hs);
 
     if (c == NULL || hs == NULL || sodium_init() < 0) {
         free(c);
-        free(hs);
+        sb__secret_free(hs, sizeof *hs);
         return NULL;
     }
     hs->step = first;

@@ -1,5 +1,6 @@
 /* What a session keeps of its configuration for the handshake: our properties, and secrets, which are wiped
  * when the handshake is over. Before: session.c. After: mech/. */
+#include "engine/base/secret.h"
 #include "engine/session/internal.h"
 
 #include <stdlib.h>
@@ -79,7 +80,7 @@ static sb_err read_security(sb_session *s, const sb_security *from)
     if (sec->mechanisms == SB_MECHANISM_BIT(SB_MECHANISM_NULL))
         return SB_OK;
     s->secrets_len = keys + SB_CURVE_KEY + ulen + plen + 2;
-    at = s->secrets = calloc(1, s->secrets_len);
+    at = s->secrets = sb__secret_alloc(s->secrets_len);
     if (at == NULL)
         return SB_ENOMEM;
     sec->keys = (sb_curve_pair *)(void *)at;
@@ -115,9 +116,7 @@ sb_err sb__config_metadata(sb_session *s, const sb_session_config *cfg)
 
 void sb__config_forget(sb_session *s)
 {
-    if (s->secrets != NULL)
-        sb_wipe(s->secrets, s->secrets_len);
-    free(s->secrets);
+    sb__secret_free(s->secrets, s->secrets_len);
     s->secrets = NULL;
     sb__bytes_finish(&s->metadata);
 }

@@ -1,6 +1,7 @@
 /* Keys in files: a socket's own secret ones, and the public ones it lets in. Read when the option is set, so
  * that a reload reads them again. Before: values.c. After: engine/mech/keyfile.c; auth.c. */
 #include "engine/socket/internal.h"
+#include "engine/base/secret.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -92,7 +93,8 @@ sb_err sb__keys_pack(sb_curve_pair *pairs, uint32_t n, sb__blob *out)
 {
     for (uint32_t i = 0; i < n; i++)
         sb_curve_public(pairs[i].secret_key, pairs[i].public_key);
-    *out = (sb__blob){malloc(n * sizeof *pairs), n * sizeof *pairs};
+    *out = (sb__blob){
+        sb__secret_alloc(n * sizeof *pairs + 1), n * sizeof *pairs}; /* as any option's: one octet more */
     if (out->data != NULL)
         memcpy(out->data, pairs, out->len);
     sb_wipe(pairs, n * sizeof *pairs);

@@ -1,6 +1,7 @@
 /* The values of a socket's options, and what sessions and kernel sockets are told of them.
  * The table itself is in options.c. */
 #include "engine/socket/internal.h"
+#include "engine/base/secret.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -76,9 +77,10 @@ int sb__take_fd(sb_socket *sock)
 
 static void drop(const sb_opt_row *row, sb__blob *slot)
 {
-    if (row->secret && slot->data != NULL)
-        sb_wipe(slot->data, slot->len);
-    free(slot->data);
+    if (row->secret)
+        sb__secret_free(slot->data, slot->len + 1);
+    else
+        free(slot->data);
     *slot = (sb__blob){NULL, 0};
 }
 
@@ -190,9 +192,10 @@ static sb_err check_bytes(const sb_opt_row *row, const uint8_t *value, size_t le
     return SB_OK;
 }
 
-static sb_err copy_bytes(const uint8_t *value, size_t len, sb__blob *out, char *err, size_t cap)
+static sb_err copy_bytes(
+    const sb_opt_row *row, const uint8_t *value, size_t len, sb__blob *out, char *err, size_t cap)
 {
-    uint8_t *copy = malloc(len + 1);
+    uint8_t *copy = row->secret ? sb__secret_alloc(len + 1) : malloc(len + 1);
     if (copy == NULL)
         return say(err, cap, SB_ENOMEM, "%s%s", "out of memory", "");
     if (len > 0)
@@ -230,13 +233,13 @@ sb_err sb_socket_set_bytes(sb_socket *sock, sb_opt opt, const void *value, size_
         return sb__metadata_add(sock, &sock->strings[index_of(opt)], value, len, err, cap);
     sb__blob *slot = &sock->strings[index_of(opt)], stored = {NULL, 0};
     code = sb__security_is_key(opt) ? sb__security_parse(row, value, len, &stored, err, cap)
-                                    : copy_bytes(value, len, &stored, err, cap);
+                                    : copy_bytes(row, value, len, &stored, err, cap);
     if (code == SB_OK && opt == SB_OPT_CURVE_KEYFILE)
         code = load_keys(sock, (const char *)stored.data, err, cap);
     if (code == SB_OK && opt == SB_OPT_CURVE_ALLOW)
         code = sb__keys_allow(sock, (const char *)stored.data, err, cap);
     if (code != SB_OK) {
-        free(stored.data);
+        drop(row, &stored);
         return code;
     }
     drop(row, slot);

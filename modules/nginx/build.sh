@@ -24,7 +24,13 @@ NGX_CONF_FLAGS=()
 . ./conf_flags
 
 # as cmake/hardening.cmake
-cc="-g -O2 -fPIC -fstack-protector-strong -Wformat -Werror=format-security -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 $flags"
+hardening="-fstack-protector-strong -Wformat -Werror=format-security -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3"
+for flag in -fcf-protection=full -fstack-clash-protection; do # not on every processor
+    if ${CC:-cc} "$flag" -Werror -x c -c -o /dev/null /dev/null 2>/dev/null; then
+        hardening="$hardening $flag"
+    fi
+done
+cc="-g -O2 -fPIC $hardening $flags"
 ld="-Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack"
 
 export SB_SOURCE=$sources

@@ -53,8 +53,9 @@ static void test_cve_2019_13132_metadata_of_any_size(void **state)
     rig r;
     (void)state;
     rig_open(&r, SB_ROUTER);
-    memcpy(ready + 9, "\5READY\7X-large\0\1\0\0", 18);
-    memset(ready + 27, 'A', sizeof ready - 27);
+    memcpy(ready + 9, "\5READY\13Socket-Type\0\0\0\6DEALER\7X-large\0\1\x11\x3f",
+        40); /* all well but its size */
+    memset(ready + 49, 'A', sizeof ready - 49);
     greet(&r, 1);
     sb_fake_raw_write(r.raw, ready, sizeof ready);
     settle(&r.b);
