@@ -9,9 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CLIENTS 64   /* connections at a time */
-#define HALVES  8    /* ... of which so many may have sent a part of their request */
-#define HEAD    4096 /* octets of a request's first line and headers */
+#define CLIENTS  64                 /* connections at a time */
+#define HALVES   8                  /* ... of which so many may have sent a part of their request */
+#define HEAD     4096               /* octets of a request's first line and headers */
+#define PATIENCE (10 * SB_NS_PER_S) /* after one to two of these a connection ends, whatever it waits for */
 
 /* A request that is not all there. */
 typedef struct half {
@@ -24,7 +25,9 @@ struct sb__web {
     sb_handler handler;
     sb_board *board;
     sb_socket *sock;
-    size_t next; /* half that is given up when there is none left */
+    sb_timer sweep;
+    uint64_t last; /* peers up to this number were there at the last sweep */
+    size_t next;   /* half that is given up when there is none left */
     half halves[HALVES];
 };
 
@@ -165,10 +168,43 @@ static sb_err on_msg(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *m
     return SB_OK;
 }
 
+/* ---- those that say nothing, or do not read ---- */
+
+static bool end_old(void *arg, sb_peer *peer)
+{
+    sb__web *web = arg;
+    if (sb_peer_id(peer) <= web->last)
+        sb_peer_kick(peer, "too slow");
+    return true;
+}
+
+static bool note_last(void *arg, sb_peer *peer)
+{
+    sb__web *web = arg;
+    if (sb_peer_id(peer) > web->last)
+        web->last = sb_peer_id(peer);
+    return true;
+}
+
+static void start_sweep(sb__web *web)
+{
+    sb_loop *loop = sb_engine_loop(sb_socket_engine(web->sock));
+    sb_timer_start(loop, &web->sweep, sb_loop_now(loop) + PATIENCE);
+}
+
+static void on_sweep(sb_timer *timer)
+{
+    sb__web *web = (sb__web *)((char *)timer - offsetof(sb__web, sweep));
+    sb_socket_each_peer(web->sock, end_old, web);
+    sb_socket_each_peer(web->sock, note_last, web);
+    start_sweep(web);
+}
+
 static void on_closed(sb_handler *self, sb_socket *sock)
 {
-    (void)sock;
-    ((sb__web *)self)->sock = NULL;
+    sb__web *web = (sb__web *)self;
+    sb_timer_stop(sb_engine_loop(sb_socket_engine(sock)), &web->sweep);
+    web->sock = NULL;
 }
 
 sb_err sb__web_create(
@@ -180,13 +216,17 @@ sb_err sb__web_create(
         return SB_ENOMEM;
     web->handler = (sb_handler){.on_msg = on_msg, .on_closed = on_closed};
     web->board = board;
+    sb_timer_init(&web->sweep, on_sweep);
     sb_err code = sb_socket_create(engine, SB_STREAM, SB__WEB_SOCKET, &web->sock);
     if (code != SB_OK)
         return code;
     sb_socket_set_int(web->sock, SB_OPT_STREAM_NOTIFY, 0, NULL, 0);
     sb_socket_set_int(web->sock, SB_OPT_MAX_PEERS, CLIENTS, NULL, 0);
     sb_socket_set_handler(web->sock, &web->handler);
-    return sb_socket_bind(web->sock, endpoint, err, cap);
+    code = sb_socket_bind(web->sock, endpoint, err, cap);
+    if (code == SB_OK && board != NULL)
+        start_sweep(web);
+    return code;
 }
 
 void sb__web_destroy(sb__web *web)

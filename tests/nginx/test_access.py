@@ -158,6 +158,22 @@ class Access(harness.NginxTest):
                 self.assertEqual(code, 1, said)
                 self.assertRegex(said, text)
 
+    def test_the_examples_of_the_page_are_right(self):
+        path = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "nginx.md")
+        with open(path, encoding="utf-8") as f:
+            examples = re.findall(r"^    (signalbox_log logs/.*;)$", f.read(), re.M)
+        self.assertGreaterEqual(len(examples), 2)
+        server = self.serve(" ".join(examples))
+        os.mkdir(server.path("logs"))
+        self.assertEqual(server.test()[0], 0, server.log())
+        server.start()
+        client = self.connect(zmq.DEALER, self.front)
+        self.ping(client)
+        client.send(b"no.1")
+        self.wait_lines(server, 2, "logs/messages.log")
+        self.assertRegex(self.wait_lines(server, 1, "logs/lost.log")[0], r'^\{"peer":"tcp://127\.0\.0\.1:\d+","why":"not today"\}$')
+        server.quit()
+
     def test_variables_tell_http_requests_too(self):
         port = harness.free_port()
         server = self.serve("", http=HTTP % {"port": port, "log": "http.log"}).start()

@@ -107,6 +107,28 @@ class Pages(Base):
         running.process.terminate()
         self.assertEqual(running.wait_end(), 0)
 
+    def test_who_says_nothing_does_not_stay(self):
+        running = self.start()
+        host, port = self.status.split(":")
+        silent = [socket.create_connection((host, int(port)), PATIENCE) for _ in range(64)]
+        end = time.monotonic() + 30
+        while True:  # as many as there may be: others wait until those are sent away
+            try:
+                if self.get("/metrics")[0] == 200:
+                    break
+            except OSError:
+                self.assertLess(time.monotonic(), end)
+                time.sleep(0.5)
+        for s in silent:
+            s.settimeout(PATIENCE)
+            try:
+                self.assertEqual(s.recv(1), b"")
+            except ConnectionResetError:
+                pass
+            s.close()
+        running.process.terminate()
+        self.assertEqual(running.wait_end(), 0)
+
     def test_a_reload_keeps_the_port(self):
         running = self.start()
         for _ in range(3):
