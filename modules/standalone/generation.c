@@ -2,6 +2,7 @@
  * watched there and its deadline is a timer there. Before: run.c. */
 #include "modules/standalone/generation.h"
 
+#include "modules/standalone/access_log.h"
 #include "modules/standalone/script_file.h"
 
 #include <stdio.h>
@@ -126,6 +127,8 @@ static sb_err open_board(generation *gen, const script_file *file, bool hold_con
         return err;
     }
     gen->engine = sb_board_engine(gen->board);
+    if (gen->opts->log != NULL)
+        sb_engine_set_tap(gen->engine, &gen->opts->log->tap);
     return SB_OK;
 }
 

@@ -10,7 +10,8 @@
 #define LIMITS                                                                                               \
     "[--backend auto|uring|uv] [--memory SIZE] [--handler-time TIME]\n"                                      \
     "           [--linger TIME] [--max-peers N] [--queue-limit SIZE]\n"                                      \
-    "           [--takeover drain|overlap] [--zone SIZE] [--status ADDRESS] [--verbose] FILE.lua "           \
+    "           [--takeover drain|overlap] [--zone SIZE] [--status ADDRESS]\n"                               \
+    "           [--access-log PATH] [--access-format TEXT] [--verbose] FILE.lua "                            \
     "[key=value ...]"
 
 static const command commands[] = {

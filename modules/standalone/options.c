@@ -95,6 +95,18 @@ static bool read_status(options *opts, const char *value)
     return *rest != '\0' && n < (int)sizeof opts->status && (*scheme == 'i' || tcp);
 }
 
+static bool read_access_log(options *opts, const char *value)
+{
+    opts->access_log = value;
+    return *value != '\0';
+}
+
+static bool read_access_format(options *opts, const char *value)
+{
+    opts->access_format = value;
+    return *value != '\0';
+}
+
 static const option_row rows[] = {
     {"--backend", "auto, uring or uv", read_backend},
     {"--memory", "a size of 64k or more, such as 64m", read_memory},
@@ -105,9 +117,12 @@ static const option_row rows[] = {
     {"--zone", "a size of 16k or more, such as 1m", read_zone},
     {"--takeover", "drain or overlap", read_takeover},
     {"--status", "HOST:PORT such as 127.0.0.1:9400, or unix:/PATH", read_status},
+    {"--access-log", "the path of a file", read_access_log},
+    {"--access-format", "text with variables, such as $signalbox_topic", read_access_format},
 };
-static const char *const option_names[] = {"--backend", "--memory", "--queue-limit", "--handler-time",
-    "--linger", "--max-peers", "--status", "--takeover", "--zone", "--verbose", "--help", NULL};
+static const char *const option_names[] = {"--access-format", "--access-log", "--backend", "--memory",
+    "--queue-limit", "--handler-time", "--linger", "--max-peers", "--status", "--takeover", "--zone",
+    "--verbose", "--help", NULL};
 
 int command_usage(const command *cmd)
 {

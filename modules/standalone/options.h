@@ -17,7 +17,9 @@ typedef struct options {
     uint32_t max_peers;
     bool overlap; /* a reload's connects do not wait for the old script's end */
     bool verbose;
-    char status[160]; /* endpoint of the status page, "": none */
+    char status[160];                       /* endpoint of the status page, "": none */
+    const char *access_log, *access_format; /* NULL: none; the default one */
+    struct access_log *log;                 /* run: the program's, NULL: none */
     const char *file;
     const char *words[2]; /* what a command takes behind the file: SOCKET TOPIC */
     const char **args;    /* key=value */

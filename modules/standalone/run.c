@@ -1,4 +1,5 @@
 /* signalbox run: one generation runs, older ones drain beside it; signals come through its loop. */
+#include "modules/standalone/access_log.h"
 #include "modules/standalone/generation.h"
 #include "modules/standalone/options.h"
 #include "modules/standalone/service.h"
@@ -83,6 +84,12 @@ static void on_reload_signal(program *p)
     service_ready(&p->service, "the new script is broken, the old one goes on");
 }
 
+static void on_reopen_signal(program *p)
+{
+    if (p->opts->log != NULL)
+        access_log_reopen(p->opts->log);
+}
+
 static void on_signals(sb_watch *watch, bool readable, bool writable)
 {
     program *p = from_watch(watch);
@@ -91,6 +98,8 @@ static void on_signals(sb_watch *watch, bool readable, bool writable)
     while (read(watch->fd, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGHUP)
             on_reload_signal(p);
+        else if (info.ssi_signo == SIGUSR1)
+            on_reopen_signal(p);
         else
             on_end_signal(p);
     }
@@ -101,6 +110,7 @@ static bool open_signals(program *p)
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     signal(SIGPIPE, SIG_IGN); /* a closed stderr */
@@ -128,6 +138,8 @@ static void tell_ready(program *p)
     fprintf(stderr, "signalbox: %s\n", text);
     service_ready(&p->service, text);
     service_watch(&p->service, sb_engine_loop(engine));
+    if (p->opts->log != NULL)
+        access_log_watch(p->opts->log, sb_engine_loop(engine));
 }
 
 /* The next generation takes over; the current one and all older ones become its guests. */
@@ -174,6 +186,8 @@ static void finish(program *p)
 {
     sb_watch_stop(sb_engine_loop(p->current->engine), &p->signals);
     service_finish(&p->service);
+    if (p->opts->log != NULL)
+        access_log_watch(p->opts->log, NULL);
     while (p->old != NULL)
         remove_old(p, p->old);
     generation_destroy(p->next);
@@ -215,9 +229,15 @@ static int run_program(const options *opts)
 int run_command(const options *opts)
 {
     options mine = *opts;
-    if (!open_zone(&mine))
+    if (opts->access_log != NULL &&
+        (mine.log = access_log_create(opts->access_log, opts->access_format)) == NULL)
         return 1;
+    if (!open_zone(&mine)) {
+        access_log_destroy(mine.log);
+        return 1;
+    }
     int code = run_program(&mine);
+    access_log_destroy(mine.log);
     munmap(mine.zone, mine.zone_size);
     return code;
 }

@@ -262,6 +262,40 @@ class Run(Runner):
         for event in ("accepted", "handshake_succeeded", "disconnected: .*"):
             running.wait_line(r"^signalbox: debug: %s, socket: echo, peer: tcp://127\.0\.0\.1:\d+, connection: \d+, endpoint: " % event)
 
+    def test_an_access_log_goes_on_over_reloads_and_renames(self):
+        port = free_port()
+        path = os.path.join(self.folder.name, "access.log")
+        running = self.run_script("--access-log", path, "--access-format", "$signalbox_socket $signalbox_topic $signalbox_action",
+                                  self.write(ECHO % ""), "port=%d" % port)
+        running.wait_line("ready")
+
+        def lines(name):
+            with open(name, encoding="utf-8") as f:
+                return f.read().splitlines()
+        self.assertEqual(self.request(port, b"one"), b"one")
+        end = time.monotonic() + PATIENCE
+        while not lines(path):
+            self.assertLess(time.monotonic(), end, "nothing is written while it runs")
+            time.sleep(0.05)
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_line("ready")
+        self.assertEqual(self.request(port, b"two"), b"two")
+        os.rename(path, path + ".old")
+        running.process.send_signal(signal.SIGUSR1)
+        while not os.path.exists(path):
+            self.assertLess(time.monotonic(), end, "no new file")
+            time.sleep(0.01)
+        self.assertEqual(self.request(port, b"three"), b"three")
+        running.process.terminate()
+        self.assertEqual(running.wait_end(), 0)
+        self.assertEqual(lines(path + ".old"), ["echo one reply", "echo two reply"])
+        self.assertEqual(lines(path), ["echo three reply"])
+        for words, pattern in ((["--access-log", "/nowhere/x"], "access log /nowhere/x: No such file"),
+                               (["--access-log", path, "--access-format", "$signalbox_topci"], r"--access-format: unknown variable.*did you mean")):
+            code, _, err = call("run", *words, self.write(ECHO % ""))
+            self.assertEqual(code, 1)
+            self.assertRegex(err, pattern)
+
     def test_a_port_in_use_is_an_error(self):
         with socket.socket() as other:
             other.bind(("127.0.0.1", 0))
