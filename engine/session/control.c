@@ -199,7 +199,7 @@ sb_err sb__control_stream_pong(sb_session *s, sb__input *in, const uint8_t *body
 /* Apart from heartbeats: its context is longer, and as many may be on their way as the owner likes. */
 sb_err sb_session_mark(sb_session *s, uint64_t number)
 {
-    sb__ping ping = {.ttl = s->ttl, .context_len = MARK_CONTEXT, .context = {MARK}};
+    sb__ping ping = {.ttl = s->beat.ivl > 0 ? s->ttl : 0, .context_len = MARK_CONTEXT, .context = {MARK}};
 
     if (s->state != SB_SESSION_READY)
         return SB_EFSM;

@@ -53,20 +53,48 @@ static bool reached(const sb_socket *sock, sb_opt opt, uint64_t n)
     return max != 0 && n >= max;
 }
 
-const char *sb__gate_check(sb_socket *sock, const char *address)
+static const char *refused(sb_socket *sock, const char *why)
 {
-    const sb__hub *hub = &sock->engine->hub;
-    const char *why = NULL;
-    if ((hub->max_peers != 0 && hub->peers >= hub->max_peers) ||
-        reached(sock, SB_OPT_MAX_PEERS, sock->gate.open))
-        why = "max_peers is reached";
-    else if (reached(sock, SB_OPT_MAX_PEERS_PER_ADDRESS, count_of(&sock->gate, address)))
-        why = "max_peers_per_address is reached";
-    else if (too_fast(sock))
-        why = "accept_rate is reached";
     if (why != NULL)
         sock->handshake_failures[SB_CAUSE_REFUSED]++;
     return why;
+}
+
+static const char *too_many(const sb_socket *sock, const char *address)
+{
+    if (reached(sock, SB_OPT_MAX_PEERS, sock->gate.open))
+        return "max_peers is reached";
+    if (reached(sock, SB_OPT_MAX_PEERS_PER_ADDRESS, count_of(&sock->gate, address)))
+        return "max_peers_per_address is reached";
+    return NULL;
+}
+
+static const char *cannot_come(sb_socket *sock)
+{
+    const sb__hub *hub = &sock->engine->hub;
+    if (hub->max_peers != 0 && hub->peers >= hub->max_peers)
+        return "max_peers is reached";
+    return too_fast(sock) ? "accept_rate is reached" : NULL;
+}
+
+const char *sb__gate_check(sb_socket *sock, const char *address)
+{
+    const char *why = too_many(sock, address);
+    return refused(sock, why != NULL ? why : cannot_come(sock));
+}
+
+const char *sb__gate_check_port(sb_socket *sock)
+{
+    return refused(sock, cannot_come(sock));
+}
+
+const char *sb__gate_stay(sb_socket *sock, sb__conn *conn)
+{
+    sb__gate_leave(sock, conn);
+    conn->counted = false;
+    const char *why = too_many(sock, conn->address != NULL ? conn->address : "");
+    sb__gate_enter(sock, conn);
+    return refused(sock, why);
 }
 
 /* Whoever has waited longest goes first: it had the most time. */

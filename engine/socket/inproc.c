@@ -38,7 +38,8 @@ typedef struct inproc {
     channel *channel;   /* connect: the one it has */
     sb_peer *peer;      /* connect: lives as long as the binding */
     sb__task join;
-    sb_timer timer; /* connect: the next try after one that failed */
+    sb_timer timer; /* connect: the next try after one that failed, or did not last */
+    uint64_t joined;
     bool quiet;
 } inproc;
 
@@ -284,6 +285,7 @@ static sb_err join(inproc *server, inproc *client)
     }
     ch->server = server;
     ch->client = client;
+    client->joined = sb_loop_now(hub_of(client)->loop);
     side_init(ch, &ch->sides[0], &ch->sides[1], peer);
     side_init(ch, &ch->sides[1], &ch->sides[0], client->peer);
     sb_list_push_back(&server->channels, &ch->node);
@@ -334,6 +336,14 @@ static void wait_again(inproc *client)
     sb__hub_input(hub_of(client), &client->join);
 }
 
+/* What a side ends as soon as it is there would be ended and made again for ever. */
+static bool lasted(const inproc *client)
+{
+    int64_t wait = sb__opt(client->base.socket, SB_OPT_RECONNECT_IVL);
+    return wait >= 0 &&
+           sb_loop_now(hub_of(client)->loop) - client->joined > ((uint64_t)wait + 1) * SB_NS_PER_MS;
+}
+
 /* Ends a channel. */
 static void part(channel *ch, const char *why)
 {
@@ -357,7 +367,9 @@ static void drop_channel(channel *ch, const side *by)
     inproc *client = ch->client;
     bool forever = by != NULL && by->forever, again = !client->base.closing && !client->quiet && !forever;
     part(ch, by != NULL ? by->kicked_why : "closed");
-    if (again)
+    if (again && by != NULL && !lasted(client))
+        join_later(client);
+    else if (again)
         wait_again(client);
     else if (forever && !client->base.closing)
         close_binding(&client->base); /* as a dialer that is told not to come back */

@@ -262,6 +262,10 @@ void sb__gate_init(sb__gate *gate);
 void sb__gate_finish(sb__gate *gate);
 /* Why a connection from there may not come in, NULL if it may. */
 const char *sb__gate_check(sb_socket *sock, const char *address);
+/* The same while several sockets share the port and the connection has not said which of them it is for:
+ * peers are counted by the one that it wants. stay: it is the one that has the port. */
+const char *sb__gate_check_port(sb_socket *sock);
+const char *sb__gate_stay(sb_socket *sock, sb__conn *conn);
 void sb__gate_enter(sb_socket *sock, sb__conn *conn);
 void sb__gate_settle(sb_socket *sock, sb__conn *conn); /* it is ready, or over */
 /* It has said who it is: false when there are enough of it. forget: it is over. */

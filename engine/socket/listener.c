@@ -129,14 +129,21 @@ static void move_conn(sb__conn *conn, listener *from, listener *to)
     sb__gate_enter(to->base.socket, conn);
 }
 
+static bool admits(listener *l, listener *to, sb__conn *conn)
+{
+    if (to == l)
+        return sb__gate_stay(l->base.socket, conn) == NULL;
+    return sb__security_agrees(l->base.socket, to->base.socket) && /* options may have changed */
+           sb__gate_check(to->base.socket, conn->address != NULL ? conn->address : "") == NULL;
+}
+
 static sb_err conn_resource(sb__conn *conn, const uint8_t *name, size_t len)
 {
     listener *l = conn->owner_data, *to = find_service(l->port, name, len);
     sb_session_config cfg;
     if (to == NULL)
         return SB_ENOENT;
-    if (to != l && (!sb__security_agrees(l->base.socket, to->base.socket) || /* options changed */
-                       sb__gate_check(to->base.socket, conn->address != NULL ? conn->address : "") != NULL))
+    if (!admits(l, to, conn))
         return SB_EREFUSED;
     if (to != l)
         move_conn(conn, l, to);
@@ -307,7 +314,8 @@ static void on_accept(sb_listener *ln, sb_stream *st)
 {
     listener *l = ln->data;
     char *address = address_of(st);
-    const char *why = sb__gate_check(l->base.socket, address != NULL ? address : "");
+    const char *why = has_services(l) ? sb__gate_check_port(l->base.socket)
+                                      : sb__gate_check(l->base.socket, address != NULL ? address : "");
     if (why == NULL) {
         if (take(l, &st, true, address, NULL) != SB_OK)
             refuse(l, st, "out of memory");

@@ -12,14 +12,15 @@ static const sb__blob empty;
 
 typedef struct limits {
     uint32_t msgs;
-    uint64_t bytes;
+    uint64_t bytes, budget;
 } limits;
 
 static limits lift(sb__queue *q)
 {
-    limits l = {q->hwm_msgs, q->hwm_bytes};
+    limits l = {q->hwm_msgs, q->hwm_bytes, q->budget->max};
     q->hwm_msgs = 0;
     q->hwm_bytes = 0;
+    q->budget->max = 0;
     return l;
 }
 
@@ -27,6 +28,7 @@ static void restore(sb__queue *q, limits l)
 {
     q->hwm_msgs = l.msgs;
     q->hwm_bytes = l.bytes;
+    q->budget->max = l.budget;
 }
 
 /* Limits do not count: there is one such message per connection. */

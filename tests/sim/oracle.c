@@ -55,11 +55,25 @@ static bool copies_itself(const sim *w, uint8_t origin)
                                                      SB_TYPE_BIT(SB_XSUB) | SB_TYPE_BIT(SB_RADIO))) != 0;
 }
 
+static bool repeats_itself(const sim_slot *s)
+{
+    return sim_has(s, SB_OPT_RETAIN_LAST) || sim_has(s, SB_OPT_REQ_RESEND);
+}
+
+/* What is retained is sent to every new subscriber, what is not answered to somebody else. */
+static bool may_repeat(const sim *w, const sim_slot *s, uint8_t origin)
+{
+    bool relay = false;
+    for (uint8_t i = 0; i < w->nslots && s->fed; i++)
+        relay |= w->slots[i].relay != SIM_RELAY_NONE && repeats_itself(&w->slots[i]);
+    return relay || (origin < w->nslots && repeats_itself(&w->slots[origin]));
+}
+
 static void check_once(sim *w, const sim_slot *s, uint64_t peer, const sim_stamp *st)
 {
     uint64_t from = copies_itself(w, st->origin) ? peer_key(SEEN_ONCE, s, peer) : SEEN_ONCE;
     seen *at = lookup(w, mix(mix(mix(from, st->origin), st->life), st->seq));
-    if (at->value != UINT32_MAX)
+    if (at->value != UINT32_MAX && !may_repeat(w, s, st->origin))
         sim_fail(w, SIM_TWICE, "message %u of slot %u came twice, the second time to slot %u", st->seq,
             st->origin, s->index);
     at->value = 1;
@@ -84,7 +98,7 @@ static void check_order(sim *w, const sim_slot *s, uint64_t peer, const sim_stam
 {
     seen *at = lookup(w, mix(mix(peer_key(SEEN_ORDER, s, peer), st->origin), st->life));
     bool late = at->value != UINT32_MAX && st->seq <= at->value;
-    if (late && !may_overtake(w, s, st->origin) && !(s->fed && w->parted))
+    if (late && !may_overtake(w, s, st->origin) && !may_repeat(w, s, st->origin) && !(s->fed && w->parted))
         sim_fail(w, SIM_ORDER, "slot %u got message %u of slot %u after message %u", s->index, st->seq,
             st->origin, at->value);
     if (!late)
@@ -152,12 +166,20 @@ static uint64_t largest(const sim *w, const sim_slot *s)
     return s->type == SB_STREAM ? SIM_FRAME_MAX : w->largest + 100;
 }
 
+/* Of connections and subscriptions that began or ended. */
+static uint64_t own_messages(const sim_slot *s)
+{
+    return s->type == SB_STREAM || sim_greets(s) ? s->told : 0;
+}
+
 static void check_messages(sim *w, const sim_slot *s, const sb__queue *q, bool in)
 {
     uint64_t planned = (uint64_t)(in ? s->hwm_in : s->hwm_out);
-    uint64_t told = s->type == SB_STREAM ? s->told : 0; /* which no limit keeps out */
+    uint64_t told = 2 * own_messages(s); /* which no limit keeps out */
     if (q->conflate && q->hwm_msgs == 1)
         planned = 2; /* one that is written, the newest */
+    if (!in && sim_has(s, SB_OPT_RETAIN_LAST))
+        return; /* it has limits of its own */
     /* in: one that was here when the limit was found to be reached */
     if (planned != 0 && q->msgs > planned + told + in)
         sim_fail(w, SIM_LIMIT, "slot %u: %u messages in an %s queue, limit %llu", s->index, q->msgs,
@@ -232,6 +254,8 @@ static sums sums_of(const sim_slot *s)
     for (int i = 0; i < SB_DROP_COUNT; i++)
         t.dropped += st.dropped[i];
     /* What never came whole, and subscriptions that were denied, are no messages. */
+    if (s->type == SB_REQ)
+        t.dropped -= st.dropped[SB_DROP_EXPIRED]; /* it is the answer that is missing */
     t.dropped -= st.dropped[SB_DROP_OVERSIZE] + st.dropped[SB_DROP_INCOMPLETE] + st.dropped[SB_DROP_DENIED];
     return t;
 }
@@ -240,7 +264,8 @@ static void compare(sim *w, const sim_slot *s, uint64_t came, uint64_t went, con
 {
     /* Subscription events that found no memory are counted as lost; nobody sent them. */
     bool slack = w->refused && s->type == SB_XPUB && went > came;
-    slack |= s->type == SB_STREAM && went > came && went - came <= s->told;
+    uint64_t own = own_messages(s) + (s->relay == SIM_RELAY_FRONT ? own_messages(s + 1) : 0);
+    slack |= went > came && (went - came <= 2 * own || repeats_itself(s));
     if (came != went && !slack)
         sim_fail(w, SIM_LAW,
             "slot %u (%s): %llu came (%llu sent, %llu in) but %llu went (%llu taken, %llu out, %llu queued, "
@@ -281,7 +306,8 @@ static void check_lost(sim *w, const sim_slot *s)
     if (waits(s) && st.dropped[SB_DROP_HWM] > 0)
         sim_fail(w, SIM_LOST, "slot %u (%s): %llu messages are dropped where it should not read on", s->index,
             sb_type_name(s->type), (unsigned long long)st.dropped[SB_DROP_HWM]);
-    bool gives_up = s->type == SB_REQ && s->relaxed; /* what it asked before */
+    bool gives_up = s->type == SB_REQ && /* what it asked before, or elsewhere */
+                    (s->relaxed || sim_has(s, SB_OPT_REQ_DEADLINE) || sim_has(s, SB_OPT_REQ_RESEND));
     if (st.dropped[SB_DROP_LOST] > 0 && !w->parted && !w->refused && !gives_up)
         sim_fail(w, SIM_LOST, "slot %u (%s): %llu messages are lost, and no connection is", s->index,
             sb_type_name(s->type), (unsigned long long)st.dropped[SB_DROP_LOST]);
@@ -316,17 +342,9 @@ void sim_check(sim *w)
 
 /* ---- after a long calm ---- */
 
-static uint32_t links_of(const sim *w, const sim_slot *s)
-{
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < w->nlinks; i++)
-        n += w->links[i].from == s->index || w->links[i].to == s->index;
-    return n;
-}
-
 static void check_connected(sim *w, const sim_slot *s)
 {
-    uint32_t want = links_of(w, s);
+    uint32_t want = sim_links_of(w, s);
     sb_stats st;
     sb_socket_stats(s->sock, &st);
     if (st.peers != want)
@@ -334,8 +352,16 @@ static void check_connected(sim *w, const sim_slot *s)
             sb_type_name(s->type), (unsigned long long)st.peers, want);
 }
 
+/* A relay with nobody behind it keeps what it says of strangers. */
+static bool leads_nowhere(const sim *w, const sim_slot *s)
+{
+    return s->relay != SIM_RELAY_NONE && sim_links_of(w, s->relay == SIM_RELAY_FRONT ? s + 1 : s - 1) == 0;
+}
+
 static void check_flushed(sim *w, const sim_slot *s)
 {
+    if (leads_nowhere(w, s))
+        return;
     SB_LIST_EACH(n, &s->sock->peers)
     {
         const sb_peer *peer = SB_LIST_ENTRY(n, sb_peer, peers);

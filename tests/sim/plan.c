@@ -66,6 +66,8 @@ static sim_slot *plan_slot(sim *w, sb_type type, sim_relay relay)
     plan_ways(s, d);
     s->polled = sim_once_in(d, 5) && relay == SIM_RELAY_NONE && type != SB_REP;
     plan_overload(s, d);
+    if (w->spiced)
+        sim_plan_extras(s, d);
     return s;
 }
 
@@ -145,18 +147,18 @@ static void plan_link(sim *w)
     to->delimits |= to->type == SB_DEALER && from->type == SB_REP;
 }
 
-static uint32_t links_of(const sim *w, uint32_t slot)
+uint32_t sim_links_of(const sim *w, const sim_slot *s)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < w->nlinks; i++)
-        n += w->links[i].from == slot || w->links[i].to == slot;
+        n += w->links[i].from == s->index || w->links[i].to == s->index;
     return n;
 }
 
 static bool dead_end(const sim *w, uint32_t slot)
 {
     const sim_slot *s = &w->slots[slot];
-    return s->relay != SIM_RELAY_NONE && links_of(w, s->relay == SIM_RELAY_FRONT ? slot + 1 : slot - 1) == 0;
+    return s->relay != SIM_RELAY_NONE && sim_links_of(w, s->relay == SIM_RELAY_FRONT ? s + 1 : s - 1) == 0;
 }
 
 /* A relay with nobody on its other side waits for ever, and its peers with it. */
@@ -172,14 +174,44 @@ static void drop_dead_ends(sim *w)
         }
 }
 
+/* A question or an answer of another form ends its connection, each time anew. */
+static void drop_greetings(sim *w)
+{
+    static const sb_opt greetings[] = {
+        SB_OPT_HELLO_MSG, SB_OPT_PROBE_ROUTER, SB_OPT_ROUTER_NOTIFY, SB_OPT_RETAIN_LAST};
+    for (uint32_t i = 0; i < w->nslots; i++) /* the same, where they fill a queue */
+        for (uint32_t k = 0; k < w->nslots * 4 && w->slots[i].on_full == SB_ON_FULL_DISCONNECT; k++)
+            sim_drop_extra(&w->slots[k / 4], greetings[k % 4]);
+    for (uint32_t i = 0; i < w->nlinks; i++) {
+        sim_slot *ends[] = {&w->slots[w->links[i].from], &w->slots[w->links[i].to]};
+        for (uint32_t k = 0; k < 4; k++)
+            if (ends[k / 2]->type == SB_REQ || ends[k / 2]->type == SB_REP)
+                sim_drop_extra(ends[1 - k / 2], greetings[k % 2]);
+    }
+}
+
+/* What is retained and too large for a subscriber ends its connection, each time anew. */
+static void drop_sizes(sim *w)
+{
+    static const sb_opt sizes[] = {SB_OPT_MAXMSGSIZE, SB_OPT_MAX_FRAMES, SB_OPT_MAX_MESSAGE};
+    bool retains = false;
+    for (uint32_t i = 0; i < w->nslots; i++)
+        retains |= sim_has(&w->slots[i], SB_OPT_RETAIN_LAST);
+    for (uint32_t i = 0; i < w->nslots * 3 && retains; i++)
+        sim_drop_extra(&w->slots[i / 3], sizes[i % 3]);
+}
+
 void sim_plan(sim *w)
 {
     static const sb_mechanism mechanisms[] = {
         SB_MECHANISM_NULL, SB_MECHANISM_NULL, SB_MECHANISM_NULL, SB_MECHANISM_PLAIN, SB_MECHANISM_CURVE};
     w->mechanism = mechanisms[sim_pick(&w->dice, 5)];
     w->asks = w->mechanism != SB_MECHANISM_NULL || sim_once_in(&w->dice, 4);
+    w->spiced = sim_once_in(&w->dice, 2);
     plan_slots(w);
     for (uint32_t i = 0; i < 40; i++)
         plan_link(w);
     drop_dead_ends(w);
+    drop_greetings(w);
+    drop_sizes(w);
 }

@@ -57,6 +57,7 @@ static void show(const sim *w)
         fprintf(stderr, "        mechanism %s, on_full %d, ttl %d%s%s\n",
             s->role == SIM_ANY ? "NULL" : sb_mechanism_name(w->mechanism), s->on_full, s->ttl,
             s->conflate ? ", conflates" : "", s->conflate_key ? ", by key" : "");
+        sim_show_extras(s);
     }
     for (uint32_t i = 0; i < w->nlinks; i++)
         fprintf(stderr, "link %u: %u to %u over %u\n", i, w->links[i].from, w->links[i].to, w->links[i].how);

@@ -4,6 +4,7 @@
  *
  *   plan.c     which sockets there are, and who connects to whom
  *   door.c     mechanisms, and who is let in
+ *   options.c  the options of sockets
  *   world.c    engines and sockets: made, killed, drained, made again; time; weather
  *   traffic.c  what is sent and what arrives
  *   flows.c    the same for connections of mere octets
@@ -24,6 +25,7 @@
 #define SIM_LINKS   28
 #define SIM_RAWS    4
 #define SIM_ASKED   8
+#define SIM_EXTRAS  48
 #define SIM_RAW     0xfe /* the origin of what a raw connection sends */
 
 typedef struct sim sim;
@@ -76,10 +78,11 @@ typedef struct sim_slot {
     int hwm_out, hwm_in, hwm_bytes, heartbeat, reconnect, on_full, ttl, conflate_key;
     bool conflate;
     bool immediate, named, mandatory, handover, nodrop, relaxed, correlate;
-    bool ways[SIM_WAYS]; /* that others may come */
-    bool polled;         /* no on_msg: messages are fetched */
-    bool delimits;       /* a DEALER that talks to a REP */
-    bool fed;            /* a relay is among its peers */
+    bool ways[SIM_WAYS];        /* that others may come */
+    uint8_t extras[SIM_EXTRAS]; /* options.c: which value of each, 0: none */
+    bool polled;                /* no on_msg: messages are fetched */
+    bool delimits;              /* a DEALER that talks to a REP */
+    bool fed;                   /* a relay is among its peers */
 
     /* of this life */
     bool kicked;     /* it ended a connection of its own for good */
@@ -89,7 +92,7 @@ typedef struct sim_slot {
     uint32_t next_seq;
     uint64_t accepted;  /* copies that a send took over */
     uint64_t delivered; /* what the application took */
-    uint64_t told;      /* STREAM: connections that began or ended, each of which is an empty message */
+    uint64_t told; /* connections and subscriptions that began or ended, which may be messages of their own */
 } sim_slot;
 
 typedef struct sim_link {
@@ -144,6 +147,7 @@ struct sim {
     sim_dice mischief;  /* whose choices are no part of the world's */
     sim_late late;
     void *kept;     /* memory that a broken world does not give back */
+    bool spiced;    /* there are options beyond those of every plan */
     bool small;     /* only messages of few octets are sent */
     size_t largest; /* octets of the largest message, packed */
     sim_engine engines[SIM_ENGINES];
@@ -173,6 +177,16 @@ void sim_note(sim *w, const char *what, uint64_t a, uint64_t b);
 
 /* plan.c */
 void sim_plan(sim *w);
+uint32_t sim_links_of(const sim *w, const sim_slot *slot);
+
+/* options.c */
+void sim_plan_extras(sim_slot *slot, sim_dice *d);
+void sim_show_extras(const sim_slot *slot);
+void sim_drop_extra(sim_slot *slot, sb_opt opt);
+bool sim_set_options(sim_slot *slot);           /* false: there was no memory for a key */
+bool sim_has(const sim_slot *slot, sb_opt opt); /* of the extras */
+/* It says something of its own to peers, or about them to its application: one frame of at most an octet. */
+bool sim_greets(const sim_slot *slot);
 
 /* door.c */
 bool sim_lock(const sim_slot *slot); /* gives its socket the keys of its role; false without memory */

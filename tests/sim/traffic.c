@@ -189,6 +189,12 @@ static uint32_t lead_of(const sb_msg *msg)
     return n;
 }
 
+/* What sockets say by themselves (sim_greets); stamped frames are longer. */
+static bool is_greeting(const sim *w, const sb_msg *msg)
+{
+    return w->spiced && sb_msg_frame(msg, sb_msg_count(msg) - 1)->len <= 1;
+}
+
 static void take(sim *w, sim_slot *s, sb_peer *peer, const sb_msg *msg)
 {
     sim_stamp stamp;
@@ -198,6 +204,8 @@ static void take(sim *w, sim_slot *s, sb_peer *peer, const sb_msg *msg)
             sim_flow_take(w, s, peer, sb_msg_frame(msg, sb_msg_count(msg) - 1));
         return;
     }
+    if (is_greeting(w, msg))
+        return;
     sb_msg_init(&torn);
     const char *wrong = sim_stamp_check(sim_tear(w, msg, &torn), lead_of(msg), &stamp);
     sb_msg_finish(&torn);
@@ -242,6 +250,15 @@ static bool is_notice(const sim_slot *s, const sb_peer *peer, const sb_msg *msg)
     return msg->peer == NULL && peer == NULL && s->type == SB_XPUB && sb_msg_frame(msg, 0)->data[0] <= 1;
 }
 
+/* With xpub_manual the subscriber gets what the application says. */
+static void grant(sim_slot *s, const sb_frame *notice)
+{
+    sim *w = s->world;
+    if (sim_has(s, SB_OPT_XPUB_MANUAL) && !s->leaving && !sim_once_in(&w->dice, 4))
+        (notice->data[0] == 1 ? sb_socket_subscribe : sb_socket_unsubscribe)(
+            s->sock, notice->data + 1, notice->len - 1);
+}
+
 static sb_err on_msg(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *msg)
 {
     sim_slot *s = (sim_slot *)self;
@@ -250,8 +267,10 @@ static sb_err on_msg(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *m
         sim_fail(w, SIM_CONTRACT, "slot %u: a message after on_closed", s->index);
     if (s->stopped)
         return SB_EAGAIN;
-    if (is_notice(s, peer, msg))
+    if (is_notice(s, peer, msg)) {
+        grant(s, sb_msg_frame(msg, 0));
         return SB_OK;
+    }
     take(w, s, peer, msg);
     if (s->type != SB_STREAM && sim_breaks(w, SIM_TWICE, 20))
         take(w, s, peer, msg);
@@ -298,7 +317,8 @@ static void on_event(sb_handler *self, sb_socket *sock, const sb_event *event)
     (void)sock;
     if (event->kind == SB_EVENT_DISCONNECTED)
         s->world->parted = true;
-    s->told += event->kind == SB_EVENT_DISCONNECTED || event->kind == SB_EVENT_HANDSHAKE_SUCCEEDED;
+    s->told += event->kind == SB_EVENT_DISCONNECTED || event->kind == SB_EVENT_HANDSHAKE_SUCCEEDED ||
+               event->kind == SB_EVENT_SUBSCRIBED;
     sim_note(s->world, sb_event_name(event->kind), s->index, event->cause);
 }
 

@@ -88,44 +88,6 @@ bool sim_alive(const sim *w, const sim_slot *slot)
     return slot->sock != NULL && !slot->leaving && !sim_engine_of(w, slot)->drain.on_drained;
 }
 
-typedef struct setting {
-    sb_opt opt;
-    int64_t value;
-} setting;
-
-/* False: there was no memory for a key. */
-static bool set_options(const sim_slot *s)
-{
-    int loose = s->world->broken == SIM_LIMIT ? 3 : 1;
-    const setting settings[] = {
-        {SB_OPT_SNDHWM, s->hwm_out * loose},
-        {SB_OPT_RCVHWM, s->hwm_in * loose},
-        {SB_OPT_SNDHWM_BYTES, s->hwm_bytes},
-        {SB_OPT_RCVHWM_BYTES, s->hwm_bytes},
-        {SB_OPT_HEARTBEAT_IVL, s->heartbeat},
-        {SB_OPT_RECONNECT_IVL, s->reconnect},
-        {SB_OPT_IMMEDIATE, s->immediate},
-        {SB_OPT_ROUTER_MANDATORY, s->mandatory},
-        {SB_OPT_ROUTER_HANDOVER, s->handover},
-        {SB_OPT_XPUB_NODROP, s->nodrop},
-        {SB_OPT_REQ_RELAXED, s->relaxed},
-        {SB_OPT_REQ_CORRELATE, s->correlate},
-        {SB_OPT_CONFLATE, s->conflate},
-        {SB_OPT_CONFLATE_KEY, s->conflate_key},
-        {SB_OPT_MESSAGE_TTL, s->ttl},
-        {SB_OPT_ON_FULL, s->world->broken == SIM_LOST ? SB_ON_FULL_DROP_NEW : s->on_full},
-        {SB_OPT_LINGER, 200},
-    };
-    char name[8];
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
-        sb_socket_set_int(
-            s->sock, settings[i].opt, settings[i].value, NULL, 0); /* what does not apply is refused */
-    int len = snprintf(name, sizeof name, "s%u", s->index);
-    if (s->named)
-        sb_socket_set_bytes(s->sock, SB_OPT_ROUTING_ID, name, (size_t)len, NULL, 0);
-    return sim_lock(s);
-}
-
 static void endpoint_of(const sim_slot *s, uint32_t how, char out[64])
 {
     static const char *const formats[SIM_WAYS] = {"tcp://127.0.0.1:%u", "ipc://@sim-%u", "inproc://s-%u",
@@ -194,7 +156,7 @@ void sim_open(sim *w, sim_slot *s)
     s->next_seq = 0;
     s->accepted = s->delivered = s->told = 0;
     sim_handler_init(s);
-    if (!set_options(s) || !bind_all(s)) {
+    if (!sim_set_options(s) || !bind_all(s)) {
         s->leaving = true;
         sb_socket_close(s->sock);
         return;

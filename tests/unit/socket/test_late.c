@@ -210,6 +210,25 @@ static void test_a_ping_behind_the_subscriptions_is_the_question(void **state)
     bench_close(&b);
 }
 
+/* No PING follows it: it must not say how long to wait for the next. */
+static void test_a_confirmed_subscriber_may_be_silent(void **state)
+{
+    (void)state;
+    bench b;
+    ear in;
+    bench_open(&b);
+    sb_socket *pub = open_socket(&b, SB_PUB, NULL), *sub = open_socket(&b, SB_SUB, &in);
+    set_int(sub, SB_OPT_CONFIRM_SUBSCRIPTIONS, 1);
+    set_int(sub, SB_OPT_HEARTBEAT_TTL, 200);
+    bind_to(pub, "tcp://127.0.0.1:9");
+    connect_to(sub, "tcp://127.0.0.1:9");
+    subscribe(sub, "x");
+    pass(&b, 2000);
+    assert_null(strstr(in.events, "disconnected"));
+    assert_true(sb_socket_confirmed(sub));
+    bench_close(&b);
+}
+
 static void test_nobody_is_asked_without_the_option(void **state)
 {
     (void)state;
@@ -238,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_what_is_too_old_is_not_replayed),
         cmocka_unit_test(test_a_subscription_is_confirmed),
         cmocka_unit_test(test_a_ping_behind_the_subscriptions_is_the_question),
+        cmocka_unit_test(test_a_confirmed_subscriber_may_be_silent),
         cmocka_unit_test(test_nobody_is_asked_without_the_option),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

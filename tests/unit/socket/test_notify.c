@@ -37,6 +37,28 @@ static void test_hello_is_the_first_message_of_each(void **state)
     }
 }
 
+/* What was taken stays, also where the budget of the engine has no room for a greeting before it. */
+static void test_hello_costs_nobody_his_place(void **state)
+{
+    (void)state;
+    bench b;
+    ear ear_s;
+    assert_int_equal(sb_fake_create(&b.loop), SB_OK);
+    sb_engine_config cfg = {.loop = b.loop, .max_queued = 40};
+    assert_int_equal(sb_engine_create(&cfg, NULL, 0, &b.engine), SB_OK);
+    sb_socket *server = open_socket(&b, SB_ROUTER, &ear_s), *client = open_socket(&b, SB_DEALER, NULL);
+    set_text(client, SB_OPT_HELLO_MSG, "hello");
+    connect_to(client, ways[0]);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(send_text(client, "one"), SB_OK);
+    assert_int_equal(send_text(client, "one"), SB_EAGAIN);
+    bind_to(server, ways[0]);
+    pass(&b, 1000);
+    assert_int_equal(ear_s.n, 5);
+    ear_clear(&ear_s);
+    bench_close(&b);
+}
+
 static void test_hello_comes_again_after_a_reconnect(void **state)
 {
     (void)state;
@@ -169,6 +191,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hello_is_the_first_message_of_each),
+        cmocka_unit_test(test_hello_costs_nobody_his_place),
         cmocka_unit_test(test_hello_comes_again_after_a_reconnect),
         cmocka_unit_test(test_a_goodbye_stands_behind_what_was_sent),
         cmocka_unit_test(test_notices_carry_the_name),

@@ -524,6 +524,32 @@ static void test_a_budget_that_others_filled_loses_nothing(void **state)
     }
 }
 
+/* Each new connection brings a message that is too much: the next one is made after a while, not at once. */
+static void test_a_disconnect_over_inproc_is_not_made_again_at_once(void **state)
+{
+    (void)state;
+    bench b;
+    bench_open(&b);
+    sb_socket *pub = open_socket(&b, SB_PUB, NULL), *sub = open_socket(&b, SB_SUB, NULL);
+    assert_int_equal(sb_socket_set_bytes(pub, SB_OPT_XPUB_WELCOME_MSG, "a", 1, NULL, 0), SB_OK);
+    set_int(sub, SB_OPT_RCVHWM, 1);
+    set_int(sub, SB_OPT_ON_FULL, SB_ON_FULL_DISCONNECT);
+    set_int(sub, SB_OPT_RECONNECT_IVL, 10);
+    bind_to(pub, "inproc://welcome");
+    connect_to(sub, "inproc://welcome");
+    assert_int_equal(sb_socket_subscribe(sub, "", 0), SB_OK);
+    settle(&b);
+    send_text(pub, "too much");
+    pass(&b, 100);
+    sb_msg msg;
+    sb_msg_init(&msg);
+    while (sb_socket_recv(sub, &msg) == SB_OK)
+        sb_msg_finish(&msg);
+    pass(&b, 20);
+    assert_int_equal(sb_socket_peers(sub), 1); /* it is back once there is room */
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -545,6 +571,7 @@ int main(void)
         cmocka_unit_test(test_a_lifetime_set_later_counts),
         cmocka_unit_test(test_the_budget_is_shared_fairly),
         cmocka_unit_test(test_a_budget_that_others_filled_loses_nothing),
+        cmocka_unit_test(test_a_disconnect_over_inproc_is_not_made_again_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -140,6 +140,27 @@ static void test_the_port_outlives_who_opened_it(void **state)
     bench_close(&b);
 }
 
+/* Who has the port is full; that is nothing to those who share it. */
+static void test_peers_are_counted_by_the_service_they_want(void **state)
+{
+    (void)state;
+    bench b;
+    bench_open(&b);
+    sb_socket *first = open_socket(&b, SB_PULL, NULL), *second = open_socket(&b, SB_PULL, NULL);
+    set_int(first, SB_OPT_MAX_PEERS, 1);
+    set_int(second, SB_OPT_MAX_PEERS_PER_ADDRESS, 2);
+    bind_to(first, PORT "/first");
+    bind_to(second, PORT "/second");
+    for (int i = 0; i < 3; i++) {
+        connect_to(open_socket(&b, SB_PUSH, NULL), PORT "/first");
+        connect_to(open_socket(&b, SB_PUSH, NULL), PORT "/second");
+        pass(&b, 300);
+    }
+    assert_int_equal(sb_socket_peers(first), 1);
+    assert_int_equal(sb_socket_peers(second), 2);
+    bench_close(&b);
+}
+
 static void test_plain_ports_are_as_they_were(void **state)
 {
     (void)state;
@@ -165,6 +186,7 @@ int main(void)
         cmocka_unit_test(test_an_unknown_service_is_an_error_until_it_is_there),
         cmocka_unit_test(test_what_the_peer_sees),
         cmocka_unit_test(test_the_port_outlives_who_opened_it),
+        cmocka_unit_test(test_peers_are_counted_by_the_service_they_want),
         cmocka_unit_test(test_plain_ports_are_as_they_were),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
