@@ -4,6 +4,8 @@
 
 #include "engine/loop.h"
 
+#include <sys/socket.h>
+
 #define SB__ACCEPT_BACKOFF_MIN (10 * SB_NS_PER_MS)
 #define SB__ACCEPT_BACKOFF_MAX SB_NS_PER_S
 /* A send for which the kernel had no memory (ENOBUFS, ENOMEM: unix sockets say so) is made again so long
@@ -16,6 +18,11 @@ sb_err sb__socket_listen(const sb_addr *addr, const sb_sockopts *opts, int *fd);
 
 /* A socket (non-blocking, close-on-exec) ready to be connected to `addr`: options set, source bound. */
 sb_err sb__socket_for_connect(const sb_addr *addr, const sb_sockopts *opts, int *fd);
+
+/* The send buffer of such a socket, 0: the kernel's choice; sets it. An accepted unix stream does not inherit
+ * it. */
+int sb__socket_sndbuf(sa_family_t family, const sb_sockopts *opts);
+void sb__socket_set_sndbuf(int fd, int octets);
 
 /* Sets what every TCP stream has (TCP_NODELAY); harmless on others. Streams accepted from our own listening
  * sockets inherit it. */

@@ -9,6 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A unix socket's buffer does not grow as a TCP one's does. With the kernel's 208 KiB the two ends wake each
+ * other several times as often. */
+#define UNIX_SNDBUF (512 * 1024)
+
 /* Best effort, as sb_sockopts promises. */
 static void set_int(int fd, int level, int name, int value)
 {
@@ -46,10 +50,22 @@ static void set_ip_options(int fd, sa_family_t family, const sb_sockopts *opts)
         set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, opts->maxrt_ms);
 }
 
+int sb__socket_sndbuf(sa_family_t family, const sb_sockopts *opts)
+{
+    if (opts != NULL && opts->sndbuf > 0)
+        return opts->sndbuf;
+    return family == AF_UNIX ? UNIX_SNDBUF : 0;
+}
+
+void sb__socket_set_sndbuf(int fd, int octets)
+{
+    if (octets > 0)
+        set_int(fd, SOL_SOCKET, SO_SNDBUF, octets);
+}
+
 static void set_options(int fd, sa_family_t family, const sb_sockopts *opts)
 {
-    if (opts->sndbuf > 0)
-        set_int(fd, SOL_SOCKET, SO_SNDBUF, opts->sndbuf);
+    sb__socket_set_sndbuf(fd, sb__socket_sndbuf(family, opts));
     if (opts->rcvbuf > 0)
         set_int(fd, SOL_SOCKET, SO_RCVBUF, opts->rcvbuf);
     if (opts->priority > 0)

@@ -47,7 +47,7 @@ typedef struct sb_addr {
  * initialise with SB_SOCKOPTS_DEFAULT. TCP_NODELAY is always set on TCP. Best effort: a refused option is no
  * error. */
 typedef struct sb_sockopts {
-    int sndbuf, rcvbuf; /* bytes, -1 = kernel's */
+    int sndbuf, rcvbuf; /* bytes, -1 = kernel's (sndbuf of a unix stream: 512 KiB) */
     int tos;            /* IP_TOS / IPV6_TCLASS, 0 = none */
     int priority;       /* SO_PRIORITY, 0 = none */
     int busy_poll;      /* SO_BUSY_POLL, microseconds, 0 = none */

@@ -58,7 +58,7 @@ local sb = {}
 ---@field xpub_manual_last_value? boolean xpub_manual, and the next message goes only to the peer whose subscription was set last (default false)
 ---@field only_first_subscribe? boolean kept, without effect: only messages of one frame are ever taken for subscriptions (default true)
 ---@field xsub_verbose_unsubscribe? boolean pass every unsubscription up, not only the last of a topic (default false)
----@field sndbuf? integer|string kernel send buffer, -1: the kernel's choice (default -1)
+---@field sndbuf? integer|string kernel send buffer, -1: the kernel's, over ipc 512k (default -1)
 ---@field rcvbuf? integer|string kernel receive buffer, -1: the kernel's choice (default -1)
 ---@field linger? sb.Time how long close waits for queued messages, -1: for ever (default -1)
 ---@field reconnect_ivl? sb.Time first wait before reconnecting, -1: never (default 0.1)

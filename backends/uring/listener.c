@@ -13,6 +13,7 @@ struct uring_listener {
     sb_timer retry;   /* after running out of descriptors or memory */
     uint64_t backoff; /* ns; 0: all is well */
     int fd;
+    int sndbuf; /* of accepted unix streams; 0: theirs is right */
     bool own, adopted, closing;
 };
 
@@ -82,6 +83,7 @@ static void take(struct uring_listener *ul, int fd)
     }
     if (ul->adopted) /* our own listening sockets pass it on */
         sb__socket_nodelay(fd);
+    sb__socket_set_sndbuf(fd, ul->sndbuf);
     ul->backoff = 0;
     ul->base.events->on_accept(&ul->base, sb__uring_stream_base(us));
 }
@@ -195,6 +197,8 @@ sb_err sb__uring_listen(sb_loop *loop, const sb_addr *addr, const sb_sockopts *o
         return err;
     }
     ul->own = true;
+    if (addr->ss.ss_family == AF_UNIX)
+        ul->sndbuf = sb__socket_sndbuf(AF_UNIX, opts);
     *out = &ul->base;
     return SB_OK;
 }

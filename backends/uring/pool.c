@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 
 #define PLACES      256
-#define BUFFERS     64
+#define BUFFERS     8
 #define BUFFER_SIZE (64 * 1024)
 #define MAX_SPARE   (4 * 1024 * 1024) /* octets kept for reuse, of either size */
 #define LARGE_TIMES 4

@@ -14,6 +14,7 @@ struct listener {
     sb_listener base;
     uv_poll_t poll;
     int fd;
+    int sndbuf; /* of accepted unix streams; 0: theirs is right */
     bool own, adopted, closing;
     uint64_t backoff; /* ns; 0: accepting goes well */
     sb_timer retry;
@@ -77,6 +78,7 @@ static void welcome(struct listener *ln, int fd)
     }
     if (ln->adopted)
         sb__socket_nodelay(fd);
+    sb__socket_set_sndbuf(fd, ln->sndbuf);
     ln->backoff = 0;
     ln->base.events->on_accept(&ln->base, sb__uv_stream_base(st));
 }
@@ -192,9 +194,13 @@ sb_err sb__uv_listen(sb_loop *loop, const sb_addr *addr, const sb_sockopts *opts
     sb_err err = sb__socket_listen(addr, opts, &fd);
     if (err != SB_OK)
         return err;
-    if ((err = listener_create(loop, fd, true, events, data, out)) != SB_OK)
+    if ((err = listener_create(loop, fd, true, events, data, out)) != SB_OK) {
         close(fd);
-    return err;
+        return err;
+    }
+    if (addr->ss.ss_family == AF_UNIX)
+        listener_from(*out)->sndbuf = sb__socket_sndbuf(AF_UNIX, opts);
+    return SB_OK;
 }
 
 static const sb_listener_impl listener_impl = {

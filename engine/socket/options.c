@@ -98,7 +98,7 @@ static const sb_opt_row table[] = {
         "\"X-name:value\" told to every peer; each one set adds to those before"),
     INT(SB_OPT_RECONNECT_STOP, "reconnect_stop", 0, 0, 7, 0,
         "do not reconnect after: 1 a refused connection, 2 a failed handshake, 4 disconnect; added up"),
-    SIZE(SB_OPT_SNDBUF, "sndbuf", -1, -1, INT32_MAX, "kernel send buffer, -1: the kernel's choice"),
+    SIZE(SB_OPT_SNDBUF, "sndbuf", -1, -1, INT32_MAX, "kernel send buffer, -1: the kernel's, over ipc 512k"),
     SIZE(SB_OPT_RCVBUF, "rcvbuf", -1, -1, INT32_MAX, "kernel receive buffer, -1: the kernel's choice"),
     MS(SB_OPT_LINGER, "linger", -1, -1, FOREVER, "how long close waits for queued messages, -1: for ever"),
     MS(SB_OPT_RECONNECT_IVL, "reconnect_ivl", 100, -1, FOREVER, "first wait before reconnecting, -1: never"),
