@@ -410,6 +410,37 @@ class Http(harness.NginxTest):
                 self.assertEqual(seen, {b"m%d" % i for i in range(3)})
                 stream.close()
 
+    def stream(self, **headers):
+        conn = http.client.HTTPConnection("127.0.0.1", self.http, timeout=harness.PATIENCE)
+        conn.request("GET", "/events/a", headers={"Accept": "text/event-stream", **headers})
+        return conn.getresponse()
+
+    def test_event_streams_end_with_worker_0_and_clients_find_the_next_one(self):
+        """It numbers the messages of all. Publishing goes on meanwhile, and whoever comes back is served by the one that follows."""
+        for server in self.each():
+            streams = [self.stream() for _ in range(6)]
+            self.assertEqual(self.ask("POST", "/publish/a", "before")[0], 202)
+            for s in streams:
+                while s.readline() != b"data: before\n":
+                    pass
+            os.kill(server.workers()[0], signal.SIGKILL)
+            for s in streams:
+                try:
+                    self.assertEqual(s.read().strip(), b"")
+                except (http.client.IncompleteRead, ConnectionError):
+                    pass  # it was worker 0's own
+            harness.wait_for(lambda: self.ask("POST", "/publish/a", "meanwhile")[0] == 202, "publishing to go on")
+            again = []
+            for _ in range(6):
+                harness.wait_for(lambda: again.append(self.stream()) or again[-1].status == 200, "an event stream")
+            again = [s for s in again if s.status == 200]
+            self.assertEqual(self.ask("POST", "/publish/a", "after")[0], 202)
+            for s in again:
+                line = b" "
+                while line and line != b"data: after\n":
+                    line = s.readline()
+                self.assertTrue(line, "the stream ended")
+
     def test_links_are_bounded_and_their_drops_are_counted(self):
         """A subscriber that does not read: what its worker cannot give it is dropped there, and told."""
         for _ in self.each():
