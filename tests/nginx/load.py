@@ -113,6 +113,7 @@ class Load:
         self.stopping, self.ended = threading.Event(), threading.Event()
         self.failures, self.threads, self.askers, self.watches = [], [], [], []
         self.lock = threading.Lock()
+        self.source = None  # what the scripts' connects reach; not every load has them
 
     def args(self):
         return " ".join("%s=%d" % item for item in self.port.items())
@@ -232,7 +233,8 @@ class Load:
         self.ended.set()
         for thread in self.threads:
             thread.join()
-        self.source.close()  # or nginx waits for its end
+        if self.source is not None:
+            self.source.close()  # or nginx waits for its end
         self.test.assertEqual(self.failures, [])
 
     def numbers(self, flow):
