@@ -26,9 +26,14 @@ static int on_connect_fd(sb_host *self, const char *endpoint)
     return outer != NULL && outer->connect_fd != NULL ? outer->connect_fd(outer, endpoint) : SB_HOST_NOT_MINE;
 }
 
-static void on_event(sb_host *self, sb_socket *sock, const sb_event *event)
+/* An attempt to connect that failed is told three times over; connect_retried says it all. */
+static bool is_said_again(const sb_event *event)
 {
-    sb__journal *j = (sb__journal *)self;
+    return event->kind == SB_EVENT_CONNECT_DELAYED || (event->kind == SB_EVENT_CLOSED && event->err != SB_OK);
+}
+
+static void note(sb__journal *j, const sb_socket *sock, const sb_event *event)
+{
     sb__journal_entry *e = &j->entries[j->n++ % SB__JOURNAL_SIZE];
     e->time = sb_engine_now(sb_socket_engine(sock));
     e->conn_id = event->conn_id;
@@ -36,6 +41,13 @@ static void on_event(sb_host *self, sb_socket *sock, const sb_event *event)
     snprintf(e->socket, sizeof e->socket, "%s", sb_socket_name(sock));
     snprintf(e->address, sizeof e->address, "%s", *event->address != '\0' ? event->address : event->endpoint);
     snprintf(e->detail, sizeof e->detail, "%s", event->detail);
+}
+
+static void on_event(sb_host *self, sb_socket *sock, const sb_event *event)
+{
+    sb__journal *j = (sb__journal *)self;
+    if (!is_said_again(event))
+        note(j, sock, event);
     if (j->outer != NULL && j->outer->event != NULL)
         j->outer->event(j->outer, sock, event);
 }
@@ -63,7 +75,8 @@ static bool is_inside(const sb_event *event)
 
 size_t sb_board_event_line(const sb_socket *sock, const sb_event *event, char *out, size_t cap)
 {
-    return is_of_peers(event->kind) && !is_inside(event) ? sb_event_line(sock, event, out, cap) : 0;
+    bool told = is_of_peers(event->kind) && !is_said_again(event) && !is_inside(event);
+    return told ? sb_event_line(sock, event, out, cap) : 0;
 }
 
 void sb__journal_init(sb__journal *j, sb_host *outer)

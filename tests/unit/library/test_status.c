@@ -60,6 +60,7 @@ static void test_what_a_broker_does_can_be_seen(void **state)
         "for _, t in ipairs { 'a1', 'a2', 'b' } do from:send(t) end\n"
         "local feed = sb.xpub { name = 'feed', bind = 'inproc://feed' }\n"
         "sb.sub { name = 'eve', connect = 'inproc://feed', subscribe = { 'x.', 'y.\\xff\\0\"' } }\n"
+        "sb.push { name = 'lost', connect = 'ipc://@nobody-is-here' }\n"
         "sb.metrics { gauge = 'nan' }:set(0/0) sb.metrics { gauge = 'half' }:set(0.5)\n");
     sb_text out = {0};
     sb_board_status(board, &out);
@@ -82,7 +83,8 @@ static void test_what_a_broker_does_can_be_seen(void **state)
         "assert(fault.what:find('sink', 1, true), fault.what)\n"
         "assert(s.scripts[1].metrics.half == 0.5 and s.scripts[1].metrics.nan == nil)\n"
         "local kinds = {} for _, e in ipairs(s.events) do kinds[e.event] = true end\n"
-        "assert(kinds.handshake_succeeded and kinds.subscribed, cjson.encode(kinds))\n");
+        "assert(kinds.handshake_succeeded and kinds.subscribed, cjson.encode(kinds))\n"
+        "assert(not kinds.connect_delayed)\n");
     sb_text_finish(&out);
     sb_board_destroy(board);
 }
