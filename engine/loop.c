@@ -160,6 +160,12 @@ static void run_own(sb_loop *loop)
         loop->turn->on_turn_end(loop->turn);
 }
 
+static sb_err turn(sb_loop *loop, int timeout_ms)
+{
+    loop->turns++;
+    return loop->impl->turn(loop, timeout_ms);
+}
+
 static bool has_posts(sb_loop *loop)
 {
     return __atomic_load_n(&loop->posts, __ATOMIC_ACQUIRE) != NULL;
@@ -208,7 +214,7 @@ sb_err sb_loop_run(sb_loop *loop)
         run_own(loop);
         if (loop->stopped || !is_alive(loop))
             break;
-        if ((err = loop->impl->turn(loop, sb_loop_timeout(loop))) != SB_OK)
+        if ((err = turn(loop, sb_loop_timeout(loop))) != SB_OK)
             break;
     }
     leave(loop);
@@ -220,7 +226,7 @@ sb_err sb_loop_step(sb_loop *loop)
     assert(!loop->running && "a callback must not step its own loop");
     loop->running = true;
     run_own(loop);
-    sb_err err = loop->impl->turn(loop, 0);
+    sb_err err = turn(loop, 0);
     run_own(loop);
     if (loop->impl->flush != NULL)
         loop->impl->flush(loop);
@@ -241,6 +247,11 @@ uint64_t sb_loop_now(const sb_loop *loop)
 void sb_loop_update(sb_loop *loop)
 {
     loop->now = loop->impl->clock(loop);
+}
+
+uint64_t sb_loop_turns(const sb_loop *loop)
+{
+    return loop->turns;
 }
 
 void sb_loop_set_turn(sb_loop *loop, sb_turn *turn)

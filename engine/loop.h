@@ -186,6 +186,9 @@ int sb_loop_fd(sb_loop *loop);
 int sb_loop_timeout(sb_loop *loop);
 sb_err sb_loop_step(sb_loop *loop);
 
+/* How often it has looked for events so far. */
+uint64_t sb_loop_turns(const sb_loop *loop);
+
 /* The one turn hook of the loop's owner; NULL removes it. */
 void sb_loop_set_turn(sb_loop *loop, sb_turn *turn);
 
@@ -316,7 +319,7 @@ typedef struct sb_loop_impl {
 struct sb_loop {
     const sb_loop_impl *impl;
     /* private to engine/loop.c */
-    uint64_t now;
+    uint64_t now, turns;
     bool stopped, running;
     sb_turn *turn;
     struct {

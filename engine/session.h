@@ -195,7 +195,7 @@ void sb_session_destroy(sb_session *s);
 sb_err sb_session_start(sb_session *s, uint64_t now);
 
 /* From inside on_resource: type, properties, limits and heartbeats are those of cfg from now on. SB_EINVAL,
- * SB_ENOMEM. */
+ * SB_ENOMEM, SB_EFSM after the handshake. */
 sb_err sb_session_become(sb_session *s, const sb_session_config *cfg);
 
 void *sb_session_data(const sb_session *s);

@@ -177,6 +177,11 @@ static void handle_retry(sb_timer *timer)
     (void)timer; /* the turn that follows looks after the starved */
 }
 
+static void handle_again(sb_timer *timer)
+{
+    sb__uring_send_delayed(OBJECT_OF(timer, struct uring_loop, again));
+}
+
 static void feed(struct uring_loop *loop)
 {
     if (TAILQ_EMPTY(&loop->starved))
@@ -317,9 +322,11 @@ static void loop_destroy(sb_loop *base)
     struct uring_loop *loop = uring_from_loop(base);
     sb__resolver_destroy(loop->resolver);
     sb_timer_stop(base, &loop->retry);
+    sb_timer_stop(base, &loop->again);
     io_uring_queue_exit(&loop->ring);
     sb__uring_watches_finish(loop);
     sb__uring_slots_finish(loop);
+    sb__uring_heads_finish(loop);
     close_eventfds(loop);
     sb_loop_base_finish(base);
     free(loop);
@@ -355,11 +362,13 @@ static struct uring_loop *loop_alloc(const sb__uring_setup *setup)
     loop->multishot_recv = (setup->without & SB__URING_NO_MULTISHOT_RECV) == 0;
     loop->wake_op.kind = &wake_kind;
     STAILQ_INIT(&loop->unsent);
+    STAILQ_INIT(&loop->delayed);
     STAILQ_INIT(&loop->tasks);
     TAILQ_INIT(&loop->starved);
     TAILQ_INIT(&loop->stopped);
     LIST_INIT(&loop->watches);
     sb_timer_init(&loop->retry, handle_retry);
+    sb_timer_init(&loop->again, handle_again);
     return loop;
 }
 

@@ -28,21 +28,24 @@ struct uring_stream {
     sb_stream base;
     struct uring_op recv, send, cancel_recv, cancel_send;
     struct uring_task task;
-    sb_timer again;                 /* the kernel had no memory for a send */
     TAILQ_ENTRY(uring_stream) link; /* in `in` */
     struct uring_streams *in;       /* loop.starved, loop.stopped or NULL */
     int fd;
-    bool reading, connecting, closing, end_told;
     sb_err end; /* what on_end has to say, SB_OK: nothing yet */
+    bool reading, connecting, closing, end_told;
+    bool hot;       /* its last read filled a buffer */
+    bool delayed;   /* the kernel had no memory for its send: in loop.delayed */
+    uint8_t calm;   /* reads told since the last stop, up to CALM */
+    uint16_t niov;  /* pieces of the write in flight, at most SB_IOV_MAX */
+    uint32_t large; /* octets of the next hot read */
     /* the write in flight; iov is NULL when there is none */
     const struct iovec *iov;
-    size_t niov, iov_off;
-    struct msghdr msg;
-    sb_addr *target;        /* while connecting */
+    size_t iov_off;
+    union {                      /* of the operation in `send`; NULL when it is not busy */
+        struct uring_head *head; /* gathers several pieces */
+        sb_addr *target;         /* connects */
+    };
     struct uring_buf *own;  /* a plain receive goes here */
-    unsigned calm;          /* reads told since the last stop, up to CALM */
-    bool hot;               /* its last read filled a buffer */
-    uint32_t large;         /* octets of the next hot read */
     struct uring_bufs held; /* came while stopped, or late in a turn */
 };
 
@@ -260,19 +263,21 @@ static void skip_empty(struct uring_stream *us)
 }
 
 /* The caller's array stays as it is: after a short write the rest of one piece goes alone, then the others.
- */
+ * So does a piece when there is no memory for a head. */
 static void send_prep(struct uring_op *op, struct io_uring_sqe *sqe)
 {
     struct uring_stream *us = OBJECT_OF(op, struct uring_stream, send);
     const int flags = MSG_NOSIGNAL | MSG_WAITALL;
-    if (us->niov == 1 || us->iov_off > 0) {
+    if (us->niov > 1 && us->iov_off == 0)
+        us->head = sb__uring_head_get(loop_of(us));
+    if (us->head == NULL) {
         const uint8_t *at = (const uint8_t *)us->iov->iov_base + us->iov_off;
         io_uring_prep_send(sqe, us->fd, at, us->iov->iov_len - us->iov_off, flags);
         return;
     }
-    us->msg.msg_iov = (struct iovec *)us->iov;
-    us->msg.msg_iovlen = us->niov;
-    io_uring_prep_sendmsg(sqe, us->fd, &us->msg, flags);
+    us->head->msg.msg_iov = (struct iovec *)us->iov;
+    us->head->msg.msg_iovlen = us->niov;
+    io_uring_prep_sendmsg(sqe, us->fd, &us->head->msg, flags);
 }
 
 static void finish_write(struct uring_stream *us, sb_err err)
@@ -304,27 +309,48 @@ static sb_err sent(struct uring_stream *us, int res)
     return us->niov > 0 ? SB_EAGAIN : SB_OK;
 }
 
+static void delay(struct uring_stream *us)
+{
+    struct uring_loop *loop = loop_of(us);
+    if (STAILQ_EMPTY(&loop->delayed))
+        sb_timer_start(&loop->base, &loop->again, sb_loop_now(&loop->base) + SB__SEND_AGAIN);
+    us->delayed = true;
+    STAILQ_INSERT_TAIL(&loop->delayed, &us->send, next);
+}
+
+static void forget_delay(struct uring_stream *us)
+{
+    if (us->delayed)
+        STAILQ_REMOVE(&loop_of(us)->delayed, &us->send, uring_op, next);
+    us->delayed = false;
+}
+
 static void send_done(struct uring_op *op, int res, unsigned flags)
 {
     struct uring_stream *us = OBJECT_OF(op, struct uring_stream, send);
     (void)flags;
     sb_err err = sent(us, res);
+    sb__uring_head_done(loop_of(us), us->head);
+    us->head = NULL;
     if (us->closing)
         finish_write(us, SB_ECANCELED);
     else if (err == SB_EAGAIN)
         sb__uring_queue(loop_of(us), op);
     else if (err == SB_ENOMEM)
-        sb_timer_start(us->base.loop, &us->again, sb_loop_now(us->base.loop) + SB__SEND_AGAIN);
+        delay(us);
     else
         finish_write(us, err);
     if (us->closing)
         settle(us);
 }
 
-static void send_again(sb_timer *timer)
+void sb__uring_send_delayed(struct uring_loop *loop)
 {
-    struct uring_stream *us = OBJECT_OF(timer, struct uring_stream, again);
-    sb__uring_queue(loop_of(us), &us->send);
+    struct uring_op *op;
+    while ((op = STAILQ_FIRST(&loop->delayed)) != NULL) {
+        forget_delay(OBJECT_OF(op, struct uring_stream, send));
+        sb__uring_queue(loop, op);
+    }
 }
 
 static const struct uring_op_kind send_kind = {send_prep, send_done};
@@ -468,7 +494,7 @@ static sb_err stream_write(sb_stream *st, const struct iovec *iov, size_t n)
     if (us->iov != NULL)
         return SB_EAGAIN;
     us->iov = iov;
-    us->niov = n;
+    us->niov = (uint16_t)n;
     us->iov_off = 0;
     skip_empty(us);
     if (!us->connecting)
@@ -483,7 +509,7 @@ static void stream_close(sb_stream *st)
         return;
     us->closing = true;
     us->reading = false;
-    sb_timer_stop(st->loop, &us->again);
+    forget_delay(us);
     move_to(us, NULL);
     drop_held(us);
     cancel(us, &us->cancel_recv, &us->recv);
@@ -495,7 +521,6 @@ static void stream_free(struct uring_stream *us)
 {
     loop_of(us)->open--;
     close(us->fd);
-    free(us->target);
     free(us);
 }
 
@@ -541,7 +566,6 @@ struct uring_stream *sb__uring_stream_create(struct uring_loop *loop, int fd)
     us->cancel_recv.kind = &cancel_recv_kind;
     us->cancel_send.kind = &cancel_send_kind;
     us->task.run = stream_run;
-    sb_timer_init(&us->again, send_again);
     us->fd = fd;
     us->calm = CALM;
     us->large = (uint32_t)loop->slots.pool->size;

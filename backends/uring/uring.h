@@ -34,7 +34,7 @@ struct uring_op_kind {
  * freed only when none of its operations is busy, so that no completion ever meets a stranger. */
 struct uring_op {
     const struct uring_op_kind *kind;
-    STAILQ_ENTRY(uring_op) next; /* in loop.unsent */
+    STAILQ_ENTRY(uring_op) next; /* in loop.unsent or loop.delayed */
     bool busy;                   /* queued, and its last completion has not come */
 };
 
@@ -83,6 +83,13 @@ struct uring_slots {
     bool failed; /* the kernel has no buffer ring */
 };
 
+/* ---- Gathered writes (head.c) ---- */
+
+struct uring_head {
+    struct msghdr msg;
+    struct uring_head *next; /* in loop.heads */
+};
+
 struct uring_loop {
     sb_loop base;
     struct io_uring ring;
@@ -101,7 +108,11 @@ struct uring_loop {
     sb_timer retry; /* buffers could not be had */
     unsigned nhot;  /* large buffers the kernel has */
     struct uring_slots slots;
-    STAILQ_HEAD(, uring_op) unsent; /* found no room in the submission queue */
+    struct uring_head *heads; /* spare ones */
+    unsigned nheads;
+    STAILQ_HEAD(, uring_op) delayed; /* sends that the kernel had no memory for */
+    sb_timer again;                  /* ... are made again */
+    STAILQ_HEAD(, uring_op) unsent;  /* found no room in the submission queue */
     STAILQ_HEAD(, uring_task) tasks;
     TAILQ_HEAD(uring_streams, uring_stream) starved; /* reading, met an empty buffer ring; oldest first */
     struct uring_streams stopped; /* receive to be cancelled, unless started again before the submit */
@@ -152,6 +163,14 @@ void sb__uring_buf_done(struct uring_loop *loop, struct uring_buf *buf);
 /* Takes the buffer out of its slot for good, for the stream to hold; the slot gets another one. */
 void sb__uring_buf_hold(struct uring_loop *loop, struct uring_buf *buf);
 
+/* head.c */
+
+/* For one write; NULL when out of memory. */
+struct uring_head *sb__uring_head_get(struct uring_loop *loop);
+/* The kernel is done with it; NULL is allowed. */
+void sb__uring_head_done(struct uring_loop *loop, struct uring_head *head);
+void sb__uring_heads_finish(struct uring_loop *loop);
+
 /* stream.c */
 struct uring_stream *sb__uring_stream_create(struct uring_loop *loop, int fd);
 sb_stream *sb__uring_stream_base(struct uring_stream *us);
@@ -161,6 +180,8 @@ sb_err sb__uring_adopt_stream(
     sb_loop *loop, int fd, const sb_stream_events *events, void *data, sb_stream **out);
 /* Cancels the receives of streams that were stopped and not started again. Before each submit. */
 void sb__uring_cancel_stopped(struct uring_loop *loop);
+/* Makes the sends again that the kernel had no memory for. */
+void sb__uring_send_delayed(struct uring_loop *loop);
 /* Receives again on streams that had met an empty buffer ring, as many as there are buffers. */
 void sb__uring_feed_starved(struct uring_loop *loop);
 

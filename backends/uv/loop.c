@@ -49,8 +49,9 @@ static sb_err loop_turn(sb_loop *base, int timeout_ms)
     struct sb__uv_loop *loop = sb__uv_loop_from(base);
     bool due = !TAILQ_EMPTY(&loop->told);
     loop->fresh = true;
-    /* Telling needs no system call. Every second turn polls, lest a busy writer starve the readers. */
-    loop->told_only = due && !loop->told_only;
+    /* Telling needs no system call. Every second turn polls, lest a busy writer starve the readers, and those
+     * that do whose interest the kernel does not know yet. */
+    loop->told_only = due && !loop->told_only && !loop->unregistered;
     if (!loop->told_only) {
         loop->unregistered = false;
         wait_and_dispatch(loop, due ? 0 : timeout_ms);
@@ -105,6 +106,7 @@ static void loop_destroy(sb_loop *base)
 {
     struct sb__uv_loop *loop = sb__uv_loop_from(base);
     sb__resolver_destroy(loop->resolver);
+    sb_timer_stop(base, &loop->again);
     assert(loop->open == 0 && loop->watched == 0 && "everything on the loop was closed, and told so");
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->wait, NULL);
@@ -162,6 +164,8 @@ static sb_err loop_init(struct sb__uv_loop *loop)
     }
     uv_timer_init(&loop->uv, &loop->wait);
     TAILQ_INIT(&loop->told);
+    TAILQ_INIT(&loop->delayed);
+    sb_timer_init(&loop->again, sb__uv_write_delayed);
     sb_loop_base_init(&loop->base, &loop_impl);
     /* Gives the descriptor of `wake` to the kernel: a host may poll fd() before its first step. */
     uv_run(&loop->uv, UV_RUN_NOWAIT);

@@ -26,14 +26,14 @@ struct sb__uv_stream {
     bool connected;  /* the result of connecting is in `connect_err` */
     bool writing;    /* a write is in flight, or written and not yet told */
     bool written;    /* its result is in `write_err` */
+    bool delayed;    /* the kernel had no memory for its write: in loop->delayed */
     bool closing;
     sb_err connect_err, write_err;
+    uint32_t iov_n, next;    /* pieces of the write; octets the next read may take */
     const struct iovec *iov; /* what is left of the write: iov[0] from `off` on, then the others */
-    size_t iov_n, off;
-    sb_timer again;                  /* the kernel had no memory for a write */
-    TAILQ_ENTRY(sb__uv_stream) link; /* in loop->told while connected or written */
+    size_t off;
+    TAILQ_ENTRY(sb__uv_stream) link; /* in loop->told while connected or written, or in loop->delayed */
     uint64_t batch;
-    uint32_t next; /* octets its next read may take */
 };
 
 static const sb_stream_impl stream_impl;
@@ -58,8 +58,7 @@ static int wanted(const struct sb__uv_stream *st)
     if (st->connecting)
         return st->connected ? 0 : UV_WRITABLE;
     int mask = st->reading && !st->ended ? UV_READABLE : 0;
-    bool waits = st->again.deadline != SB_NEVER;
-    return st->writing && !st->written && !waits ? mask | UV_WRITABLE : mask;
+    return st->writing && !st->written && !st->delayed ? mask | UV_WRITABLE : mask;
 }
 
 static void poll_for(struct sb__uv_stream *st, int mask)
@@ -154,11 +153,27 @@ static bool is_short_of_memory(int errnum)
     return errnum == ENOBUFS || errnum == ENOMEM;
 }
 
+static void delay(struct sb__uv_stream *st)
+{
+    struct sb__uv_loop *loop = loop_of(st);
+    if (TAILQ_EMPTY(&loop->delayed))
+        sb_timer_start(&loop->base, &loop->again, sb_loop_now(&loop->base) + SB__SEND_AGAIN);
+    st->delayed = true;
+    TAILQ_INSERT_TAIL(&loop->delayed, st, link);
+}
+
+static void forget_delay(struct sb__uv_stream *st)
+{
+    if (st->delayed)
+        TAILQ_REMOVE(&loop_of(st)->delayed, st, link);
+    st->delayed = false;
+}
+
 static void write_some(struct sb__uv_stream *st)
 {
     ssize_t sent = send_rest(st);
     if (sent < 0 && is_short_of_memory(errno)) {
-        sb_timer_start(st->base.loop, &st->again, sb_loop_now(st->base.loop) + SB__SEND_AGAIN);
+        delay(st);
         return;
     }
     if (sent < 0 && errno != EAGAIN) {
@@ -173,9 +188,18 @@ static void write_some(struct sb__uv_stream *st)
         poll_for_wanted(st);
 }
 
-static void write_again(sb_timer *timer)
+/* Those that were delayed so far; what is delayed meanwhile waits for the next time. */
+void sb__uv_write_delayed(sb_timer *timer)
 {
-    write_some((struct sb__uv_stream *)((char *)timer - offsetof(struct sb__uv_stream, again)));
+    struct sb__uv_loop *loop = (struct sb__uv_loop *)((char *)timer - offsetof(struct sb__uv_loop, again));
+    struct sb__uv_told now = TAILQ_HEAD_INITIALIZER(now);
+    struct sb__uv_stream *st;
+    TAILQ_CONCAT(&now, &loop->delayed, link);
+    while ((st = TAILQ_FIRST(&now)) != NULL) {
+        TAILQ_REMOVE(&now, st, link);
+        st->delayed = false;
+        write_some(st);
+    }
 }
 
 static sb_err stream_write(sb_stream *base, const struct iovec *iov, size_t n)
@@ -187,7 +211,7 @@ static sb_err stream_write(sb_stream *base, const struct iovec *iov, size_t n)
         return SB_EAGAIN;
     st->writing = true;
     st->iov = iov;
-    st->iov_n = n;
+    st->iov_n = (uint32_t)n;
     st->off = 0;
     if (!st->connecting)
         write_some(st);
@@ -384,7 +408,7 @@ static void stream_close(sb_stream *base)
     if (st->closing)
         return;
     st->closing = true;
-    sb_timer_stop(base->loop, &st->again);
+    forget_delay(st);
     if (is_due(st))
         TAILQ_REMOVE(&loop_of(st)->told, st, link);
     /* uv_close takes the descriptor out of epoll at once, so its number may be used again. */
@@ -419,7 +443,6 @@ sb_err sb__uv_stream_create(struct sb__uv_loop *loop, int fd, struct sb__uv_stre
     st->base.impl = &stream_impl;
     st->fd = fd;
     st->next = SB__UV_RX_SIZE;
-    sb_timer_init(&st->again, write_again);
     loop->open++;
     *out = st;
     return SB_OK;

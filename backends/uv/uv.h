@@ -37,14 +37,16 @@ struct sb__uv_loop {
     uv_timer_t wait; /* bounds one wait; stopped between turns */
     struct sb__uv_pool *pool, *large;
     sb__resolver *resolver;
-    struct sb__uv_told told; /* streams whose connect or write is done and not yet told */
-    uint64_t batch;          /* stamps what enters `told`: one telling takes what was there before */
-    size_t open;             /* streams and listeners whose on_closed is still to come */
-    size_t watched;          /* watches that are started */
-    size_t closing;          /* handles libuv will report closed in its next run */
-    bool unregistered;       /* libuv gives new interest to the kernel in its next run only */
-    bool told_only;          /* the last turn told without polling; the next one polls */
-    bool fresh;              /* the cached clock was read after the last wait */
+    struct sb__uv_told told;    /* streams whose connect or write is done and not yet told */
+    struct sb__uv_told delayed; /* writes that the kernel had no memory for */
+    sb_timer again;             /* ... are made again */
+    uint64_t batch;             /* stamps what enters `told`: one telling takes what was there before */
+    size_t open;                /* streams and listeners whose on_closed is still to come */
+    size_t watched;             /* watches that are started */
+    size_t closing;             /* handles libuv will report closed in its next run */
+    bool unregistered;          /* libuv gives new interest to the kernel in its next run only */
+    bool told_only;             /* the last turn told without polling; the next one polls */
+    bool fresh;                 /* the cached clock was read after the last wait */
 };
 
 static inline struct sb__uv_loop *sb__uv_loop_from(const sb_loop *loop)
@@ -67,6 +69,8 @@ sb_err sb__uv_stream_create(struct sb__uv_loop *loop, int fd, struct sb__uv_stre
 sb_stream *sb__uv_stream_base(struct sb__uv_stream *st);
 /* Tells what is in loop->told, except what the telling itself adds. */
 void sb__uv_tell(struct sb__uv_loop *loop);
+/* Makes the writes again that the kernel had no memory for. */
+void sb__uv_write_delayed(sb_timer *timer);
 
 /* Slots of the loop's table, as loop.h tells them. */
 sb_err sb__uv_connect(sb_loop *loop, const sb_addr *addr, const sb_sockopts *opts,

@@ -27,12 +27,12 @@ static bool grow(sb__bytes *b, size_t need)
     uint8_t *data;
 
     while (cap < need)
-        cap = cap > SIZE_MAX / 2 ? need : cap * 2;
+        cap = cap > UINT32_MAX / 2 ? need : cap * 2;
     data = realloc(b->data, cap);
     if (data == NULL)
         return false;
     b->data = data;
-    b->cap = cap;
+    b->cap = (uint32_t)cap;
     return true;
 }
 
@@ -44,13 +44,13 @@ uint8_t *sb__bytes_add(sb__bytes *b, size_t len)
         return NULL;
     if (len > b->cap - b->tail) {
         close_gap(b);
-        if (len > SIZE_MAX - b->tail || (len > b->cap - b->tail && !grow(b, b->tail + len))) {
+        if (len > UINT32_MAX - b->tail || (len > b->cap - b->tail && !grow(b, b->tail + len))) {
             b->failed = true;
             return NULL;
         }
     }
     at = b->data + b->tail;
-    b->tail += len;
+    b->tail += (uint32_t)len;
     return at;
 }
 
@@ -85,7 +85,7 @@ void sb__bytes_drop(sb__bytes *b, size_t n)
 {
     bool failed = b->failed;
 
-    b->head += n < sb__bytes_len(b) ? n : sb__bytes_len(b);
+    b->head += (uint32_t)(n < sb__bytes_len(b) ? n : sb__bytes_len(b));
     if (b->head == b->tail)
         sb__bytes_finish(b);
     b->failed = failed;
@@ -94,5 +94,5 @@ void sb__bytes_drop(sb__bytes *b, size_t n)
 void sb__bytes_cut(sb__bytes *b, size_t len)
 {
     if (len < sb__bytes_len(b))
-        b->tail = b->head + len;
+        b->tail = b->head + (uint32_t)len;
 }

@@ -7,13 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* All zero is empty. */
+/* All zero is empty. Small, since every connection has some; holds less than 4 GiB. */
 typedef struct sb__bytes {
-    /* read-only */
-    bool failed; /* a put found no memory; what was put before it is there, nothing is put behind it */
     /* private */
     uint8_t *data;
-    size_t head, tail, cap; /* the octets are data[head .. tail) */
+    uint32_t head, tail, cap; /* the octets are data[head .. tail) */
+    /* read-only */
+    bool failed; /* a put found no memory; what was put before it is there, nothing is put behind it */
 } sb__bytes;
 
 void sb__bytes_finish(sb__bytes *b);

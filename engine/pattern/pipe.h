@@ -94,7 +94,7 @@ struct sb_peer {
     uint64_t abandoned;      /* messages of its that nobody will answer */
     uint64_t since;          /* when it came */
     struct sb__meter *meter; /* its rates; NULL: nobody asked */
-    char *address;
+    char *address;           /* without a connection, which knows it itself */
 };
 
 /* The slow ends of sb__pipe_push. Refused: remembers that the peer is full, and ends it where on_full says

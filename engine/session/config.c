@@ -17,7 +17,7 @@ static sb_err put_extra(sb_session *s, const sb_property *p)
 {
     if (!sb__metadata_name_ok((const uint8_t *)p->name, strlen(p->name)) || p->value_len > INT32_MAX)
         return SB_EINVAL;
-    sb__metadata_put(&s->metadata, p->name, p->value, p->value_len);
+    sb__metadata_put(&s->hs->metadata, p->name, p->value, p->value_len);
     return SB_OK;
 }
 
@@ -27,15 +27,15 @@ static sb_err read_metadata(sb_session *s, const sb_session_config *cfg)
 
     if (cfg->identity_len > 255 || (cfg->identity_len > 0 && cfg->identity[0] == 0))
         return SB_EINVAL;
-    sb__metadata_put(&s->metadata, "Socket-Type", type, (uint32_t)strlen(type));
+    sb__metadata_put(&s->hs->metadata, "Socket-Type", type, (uint32_t)strlen(type));
     if (announces_identity(cfg->type))
-        sb__metadata_put(&s->metadata, "Identity", cfg->identity, cfg->identity_len);
+        sb__metadata_put(&s->hs->metadata, "Identity", cfg->identity, cfg->identity_len);
     if (cfg->resource != NULL)
-        sb__metadata_put(&s->metadata, "Resource", cfg->resource, (uint32_t)strlen(cfg->resource));
+        sb__metadata_put(&s->hs->metadata, "Resource", cfg->resource, (uint32_t)strlen(cfg->resource));
     for (uint32_t i = 0; i < cfg->nmetadata; i++)
         if (put_extra(s, &cfg->metadata[i]) != SB_OK)
             return SB_EINVAL;
-    return s->metadata.failed ? SB_ENOMEM : SB_OK;
+    return s->hs->metadata.failed ? SB_ENOMEM : SB_OK;
 }
 
 /* ---- secrets ---- */
@@ -65,7 +65,7 @@ static char *copy_text(char **at, const char *text, size_t len)
 /* Everything in one block, keys first, so that one wipe finds it all. */
 static sb_err read_security(sb_session *s, const sb_security *from)
 {
-    sb_security *sec = &s->mech_cfg.security;
+    sb_security *sec = &s->hs->cfg.security;
     const char *username = from->username != NULL ? from->username : "";
     const char *password = from->password != NULL ? from->password : "";
     size_t keys = from->nkeys * sizeof *from->keys, ulen = strnlen(username, 255),
@@ -79,8 +79,8 @@ static sb_err read_security(sb_session *s, const sb_security *from)
         return SB_EINVAL;
     if (sec->mechanisms == SB_MECHANISM_BIT(SB_MECHANISM_NULL))
         return SB_OK;
-    s->secrets_len = keys + SB_CURVE_KEY + ulen + plen + 2;
-    at = s->secrets = sb__secret_alloc(s->secrets_len);
+    s->hs->secrets_len = keys + SB_CURVE_KEY + ulen + plen + 2;
+    at = s->hs->secrets = sb__secret_alloc(s->hs->secrets_len);
     if (at == NULL)
         return SB_ENOMEM;
     sec->keys = (sb_curve_pair *)(void *)at;
@@ -107,16 +107,15 @@ sb_err sb__config_read(sb_session *s, const sb_session_config *cfg)
 
 sb_err sb__config_metadata(sb_session *s, const sb_session_config *cfg)
 {
-    sb__bytes_finish(&s->metadata);
+    sb__bytes_finish(&s->hs->metadata);
     sb_err err = read_metadata(s, cfg);
-    s->mech_cfg.metadata = sb__bytes_data(&s->metadata);
-    s->mech_cfg.metadata_len = sb__bytes_len(&s->metadata);
+    s->hs->cfg.metadata = sb__bytes_data(&s->hs->metadata);
+    s->hs->cfg.metadata_len = sb__bytes_len(&s->hs->metadata);
     return err;
 }
 
-void sb__config_forget(sb_session *s)
+void sb__config_forget(sb__handshake *hs)
 {
-    sb__secret_free(s->secrets, s->secrets_len);
-    s->secrets = NULL;
-    sb__bytes_finish(&s->metadata);
+    sb__secret_free(hs->secrets, hs->secrets_len);
+    sb__bytes_finish(&hs->metadata);
 }

@@ -350,16 +350,16 @@ sb_err sb__decode_feed(sb_session *s, sb__input *in)
 
     if (s->old != 0)
         return sb__old_feed(s, in);
-    if (!s->secure)
+    if (s->secure == NULL)
         err = sb__decode_clear(s, in);
-    if (err == SB_OK && s->secure && !in->stop)
+    if (err == SB_OK && s->secure != NULL && !in->stop)
         err = sb__secure_feed(s, in);
     return err;
 }
 
 sb_err sb__decode_clear(sb_session *s, sb__input *in)
 {
-    bool secure = s->secure;
+    const sb__secure *secure = s->secure;
     sb__input *outer = s->input;
     sb_err err = SB_OK;
 

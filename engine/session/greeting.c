@@ -8,23 +8,24 @@
 
 static void choose(sb_session *s, sb_mechanism id)
 {
-    const sb_security *cfg = &s->mech_cfg.security;
+    const sb_security *cfg = &s->hs->cfg.security;
 
-    sb__mech_init(&s->mech, sb__mech_get(id, cfg->server), &s->mech_cfg);
+    sb__mech_init(&s->hs->mech, sb__mech_get(id, cfg->server), &s->hs->cfg);
+    s->silent = s->hs->mech.impl->silent;
     s->peer.mechanism = sb_mechanism_name(id);
 }
 
 static void greeting_put(const sb_session *s, uint8_t ours[SB__GREETING_SIZE])
 {
-    bool roles = s->mech.impl != NULL && s->mech.impl->id != SB_MECHANISM_NULL;
+    bool roles = s->hs->mech.impl != NULL && s->hs->mech.impl->id != SB_MECHANISM_NULL;
 
     sb__greeting_put(
-        ours, s->mech.impl != NULL ? s->peer.mechanism : "", roles && s->mech_cfg.security.server);
+        ours, s->hs->mech.impl != NULL ? s->peer.mechanism : "", roles && s->hs->cfg.security.server);
 }
 
 void sb__greeting_begin(sb_session *s)
 {
-    uint32_t mechanisms = s->mech_cfg.security.mechanisms;
+    uint32_t mechanisms = s->hs->cfg.security.mechanisms;
     uint8_t ours[SB__GREETING_SIZE];
 
     if ((mechanisms & (mechanisms - 1)) == 0)
@@ -34,7 +35,7 @@ void sb__greeting_begin(sb_session *s)
         (uint8_t)(sb__old_identity_len(s) + 1); /* to a 1.0 peer this is the length of our identity frame */
     ours[7] = sb__old_identity_len(s) == 255;
     sb__bytes_put(&s->out, ours, SB__GREETING_SIGNATURE);
-    s->greeting_sent = SB__GREETING_SIGNATURE;
+    s->hs->greeting_sent = SB__GREETING_SIGNATURE;
 }
 
 /* Sends as much of ours as the peer has earned. A server of several mechanisms holds back what names one
@@ -42,15 +43,15 @@ void sb__greeting_begin(sb_session *s)
 static void greeting_advance(sb_session *s)
 {
     uint8_t ours[SB__GREETING_SIZE];
-    size_t stage = sb__greeting_stage(s->greeting_len);
+    size_t stage = sb__greeting_stage(s->hs->greeting_len);
 
-    if (s->mech.impl == NULL && stage > SB__GREETING_SIGNATURE + 2)
+    if (s->hs->mech.impl == NULL && stage > SB__GREETING_SIGNATURE + 2)
         stage = SB__GREETING_SIGNATURE + 2;
-    if (stage <= s->greeting_sent)
+    if (stage <= s->hs->greeting_sent)
         return;
     greeting_put(s, ours);
-    sb__bytes_put(&s->out, ours + s->greeting_sent, stage - s->greeting_sent);
-    s->greeting_sent = (uint8_t)stage;
+    sb__bytes_put(&s->out, ours + s->hs->greeting_sent, stage - s->hs->greeting_sent);
+    s->hs->greeting_sent = (uint8_t)stage;
 }
 
 /* Majors 0 and 1 are ZMTP 1.0 (with a signature; it speaks 2.0's framing) and 2.0; 2 has never been seen and,
@@ -58,9 +59,9 @@ static void greeting_advance(sb_session *s)
  * asks about its peers, never speaks them. */
 static sb_err greeting_revision(sb_session *s)
 {
-    uint8_t major = s->greeting[SB__GREETING_SIGNATURE];
+    uint8_t major = s->hs->greeting[SB__GREETING_SIGNATURE];
 
-    if (s->greeting_len != SB__GREETING_SIGNATURE + 1 || major >= 2)
+    if (s->hs->greeting_len != SB__GREETING_SIGNATURE + 1 || major >= 2)
         return SB_OK;
     if (sb__old_allowed(s, 2))
         return sb__old_begin(s, 2);
@@ -81,25 +82,25 @@ static sb_err greeting_mechanism(sb_session *s)
     char theirs[SB__GREETING_MECHANISM + 1] = {0};
     sb_mechanism id;
 
-    if (s->greeting_len != CHOSEN)
+    if (s->hs->greeting_len != CHOSEN)
         return SB_OK;
-    memcpy(theirs, s->greeting + SB__GREETING_SIGNATURE + 2, SB__GREETING_MECHANISM);
-    if (sb__mech_match((uint8_t *)theirs, s->mech_cfg.security.mechanisms, &id)) {
-        if (s->mech.impl == NULL)
+    memcpy(theirs, s->hs->greeting + SB__GREETING_SIGNATURE + 2, SB__GREETING_MECHANISM);
+    if (sb__mech_match((uint8_t *)theirs, s->hs->cfg.security.mechanisms, &id)) {
+        if (s->hs->mech.impl == NULL)
             choose(s, id);
         return SB_OK;
     }
     for (char *p = theirs; *p != '\0'; p++)
         *p = *p > ' ' && *p <= '~' ? *p : '?'; /* goes to logs */
     return sb__session_fail(s, SB_EMECHANISM, SB_CAUSE_MECHANISM, "peer's mechanism is \"%s\", not %s",
-        theirs, s->mech.impl != NULL ? s->peer.mechanism : "one of ours");
+        theirs, s->hs->mech.impl != NULL ? s->peer.mechanism : "one of ours");
 }
 
 static sb_err greeting_done(sb_session *s)
 {
     sb__greeting g;
 
-    sb__greeting_get(s->greeting, &g);
+    sb__greeting_get(s->hs->greeting, &g);
     s->peer.major = g.major;
     s->peer.minor = g.minor;
     s->commands = g.major != 3 || g.minor >= 1;
@@ -113,8 +114,8 @@ sb_err sb__greeting_feed(sb_session *s, sb__input *in)
     sb_err err = SB_OK;
 
     while (err == SB_OK && verdict == SB__GREETING_MORE && s->old == 0 && in->p < in->end) {
-        s->greeting[s->greeting_len++] = *in->p++;
-        verdict = sb__greeting_check(s->greeting, s->greeting_len);
+        s->hs->greeting[s->hs->greeting_len++] = *in->p++;
+        verdict = sb__greeting_check(s->hs->greeting, s->hs->greeting_len);
         if (verdict == SB__GREETING_FOREIGN)
             return greeting_foreign(s);
         err = greeting_revision(s);

@@ -3,18 +3,29 @@
  * asked. Before: greeting.c. After: on_auth, on_ready, control.c and decode.c. */
 #include "engine/session/internal.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+void sb__handshake_finish(sb_session *s)
+{
+    if (s->hs == NULL)
+        return;
+    sb__mech_finish(&s->hs->mech);
+    sb__config_forget(s->hs);
+    free(s->hs);
+    s->hs = NULL;
+}
 
 sb_err sb__handshake_ready(sb_session *s, uint64_t now)
 {
-    sb_err err;
+    sb__mech *mech = &s->hs->mech;
+    sb_err err = mech->impl->seal != NULL ? sb__secure_begin(s, mech) : SB_OK;
 
+    if (err != SB_OK)
+        return err;
     s->state = SB_SESSION_READY;
-    s->secure = s->mech.impl->seal != NULL;
     s->was_ready = true;
-    sb__config_forget(s);
-    if (s->mech.impl->settle != NULL)
-        s->mech.impl->settle(&s->mech);
+    sb__handshake_finish(s);
     sb__heartbeat_start(&s->beat, now);
     err = s->events->on_ready(s, &s->peer);
     if (err == SB_OK)
@@ -27,16 +38,18 @@ static sb_err take_step(sb_session *s, sb__mech_step step, uint64_t now);
 /* What it says of itself is checked before anybody is asked about it. */
 static sb_err ask(sb_session *s)
 {
-    const sb_credentials *c = &s->mech.credentials;
-    sb_err err = s->mech.has_metadata ? sb__peer_read(s, s->mech.peer_metadata) : SB_OK;
+    const sb_credentials *c = &s->hs->mech.credentials;
+    sb_err err = s->hs->mech.has_metadata ? sb__peer_read(s, s->hs->mech.peer_metadata) : SB_OK;
 
     if (err != SB_OK)
         return err;
-    if (c->key != NULL)
-        sb_z85_encode(c->key, SB_CURVE_KEY, s->peer_key);
+    if (c->key != NULL) {
+        sb_z85_encode(c->key, SB_CURVE_KEY, s->hs->peer_key);
+        s->peer.key = s->hs->peer_key;
+    }
     s->asking = true;
     if (s->events->on_auth != NULL)
-        err = s->events->on_auth(s, c, s->mech.has_metadata ? &s->peer : NULL);
+        err = s->events->on_auth(s, c, s->hs->mech.has_metadata ? &s->peer : NULL);
     if (s->events->on_auth != NULL && err == SB_OK)
         return SB_OK;
     s->asking = false;
@@ -45,14 +58,14 @@ static sb_err ask(sb_session *s)
 
 static sb_err hear(sb_session *s, uint64_t now)
 {
-    sb_err err = sb__peer_read(s, s->mech.peer_metadata);
+    sb_err err = sb__peer_read(s, s->hs->mech.peer_metadata);
 
-    return err == SB_OK ? take_step(s, s->mech.impl->accept(&s->mech, &s->out), now) : err;
+    return err == SB_OK ? take_step(s, s->hs->mech.impl->accept(&s->hs->mech, &s->out), now) : err;
 }
 
 static sb_err done(sb_session *s, uint64_t now)
 {
-    sb_err err = s->peer_read ? SB_OK : sb__peer_read(s, s->mech.peer_metadata);
+    sb_err err = s->peer_read ? SB_OK : sb__peer_read(s, s->hs->mech.peer_metadata);
 
     return err == SB_OK ? sb__handshake_ready(s, now) : err;
 }
@@ -92,7 +105,7 @@ static sb_err take_step(sb_session *s, sb__mech_step step, uint64_t now)
 
 sb_err sb__handshake_begin(sb_session *s)
 {
-    return take_step(s, s->mech.impl->start(&s->mech, &s->out), 0);
+    return take_step(s, s->hs->mech.impl->start(&s->hs->mech, &s->out), 0);
 }
 
 /* libzmq's PLAIN server writes "\5ERROR" as a C string, where "\5E" is one octet. */
@@ -118,7 +131,7 @@ sb_err sb__handshake_command(sb_session *s, sb__input *in, const uint8_t *body, 
         return sb__session_fail(s, SB_EPROTO, SB_CAUSE_FRAME, "malformed command");
     if (id == SB__COMMAND_ERROR)
         return sb__control_error(s, data);
-    err = take_step(s, s->mech.impl->command(&s->mech, body, len, &s->out), in->now);
+    err = take_step(s, s->hs->mech.impl->command(&s->hs->mech, body, len, &s->out), in->now);
     in->stop = in->stop || s->asking;
     return err;
 }
@@ -140,5 +153,5 @@ sb_err sb__handshake_answer(sb_session *s, const sb_session_verdict *verdict, ui
     if (verdict->status != 200)
         return refused(s, verdict);
     err = sb__peer_admit(s, verdict);
-    return err == SB_OK ? take_step(s, s->mech.impl->accept(&s->mech, &s->out), now) : err;
+    return err == SB_OK ? take_step(s, s->hs->mech.impl->accept(&s->hs->mech, &s->out), now) : err;
 }

@@ -22,7 +22,7 @@ static sb_err bad(sb_session *s, const char *what)
 
 static sb__metadata our_identity(const sb_session *s)
 {
-    sb__cursor data = sb__cursor_of(s->mech_cfg.metadata, s->mech_cfg.metadata_len);
+    sb__cursor data = sb__cursor_of(s->hs->cfg.metadata, s->hs->cfg.metadata_len);
     sb__metadata m;
 
     while (sb__metadata_get(&data, &m))
@@ -55,15 +55,15 @@ sb_err sb__old_begin(sb_session *s, unsigned version)
     if (id.value_len > 0)
         sb__bytes_put(&s->out, id.value, id.value_len);
     if (version == 1) { /* what came so far is the beginning of a frame */
-        memcpy(s->way->head, s->greeting, s->greeting_len);
-        s->way->len = s->greeting_len;
+        memcpy(s->way->head, s->hs->greeting, s->hs->greeting_len);
+        s->way->len = s->hs->greeting_len;
     }
     return SB_OK;
 }
 
 bool sb__old_allowed(const sb_session *s, unsigned version)
 {
-    const sb_security *cfg = &s->mech_cfg.security;
+    const sb_security *cfg = &s->hs->cfg.security;
 
     return version >= s->oldest && s->type <= SB_XSUB && !cfg->ask &&
            cfg->mechanisms == SB_MECHANISM_BIT(SB_MECHANISM_NULL);

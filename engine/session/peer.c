@@ -75,9 +75,9 @@ static const char *admitted(const sb_session *s, const sb_session_verdict *v)
     return s->known_user != NULL ? s->known_user : "";
 }
 
-static size_t admit_size(const sb_session_verdict *v, const char *user_id)
+static size_t admit_size(const sb_session_verdict *v, const char *user_id, const char *key)
 {
-    size_t size = v->nmetadata * sizeof(sb_property) + strlen(user_id) + 1;
+    size_t size = v->nmetadata * sizeof(sb_property) + strlen(user_id) + 1 + strlen(key) + 1;
 
     for (uint32_t i = 0; i < v->nmetadata; i++)
         size += strlen(v->metadata[i].name) + 1 + v->metadata[i].value_len + 1;
@@ -87,7 +87,7 @@ static size_t admit_size(const sb_session_verdict *v, const char *user_id)
 sb_err sb__peer_admit(sb_session *s, const sb_session_verdict *v)
 {
     const char *user_id = admitted(s, v);
-    sb_property *props = malloc(admit_size(v, user_id));
+    sb_property *props = malloc(admit_size(v, user_id, s->peer.key));
     uint8_t *at;
 
     if (props == NULL)
@@ -103,7 +103,9 @@ sb_err sb__peer_admit(sb_session *s, const sb_session_verdict *v)
     }
     s->auth_memory = props;
     s->peer.user_id = (char *)at;
-    copy(at, (const uint8_t *)user_id, strlen(user_id));
+    at = copy(at, (const uint8_t *)user_id, strlen(user_id));
+    copy(at, (const uint8_t *)s->peer.key, strlen(s->peer.key));
+    s->peer.key = (char *)at;
     s->peer.auth_props = props;
     s->peer.nauth_props = v->nmetadata;
     return SB_OK;

@@ -13,6 +13,7 @@ sb_err sb_session_start(sb_session *s, uint64_t now)
         return SB_OK;
     s->state = SB_SESSION_READY;
     s->was_ready = true;
+    sb__handshake_finish(s);
     sb__heartbeat_start(&s->beat, now);
     err = s->events->on_ready(s, &s->peer);
     return err == SB_OK ? SB_OK : sb__session_fail(s, err, SB_CAUSE_REFUSED, "%s", sb_strerror(err));

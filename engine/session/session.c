@@ -46,6 +46,8 @@ sb_err sb_session_become(sb_session *s, const sb_session_config *cfg)
 {
     if (cfg->raw || cfg->type == SB_STREAM)
         return SB_EINVAL;
+    if (s->hs == NULL)
+        return SB_EFSM;
     take_type(s, cfg);
     s->ttl = ttl_of(cfg->heartbeat_ttl);
     set_limits(s, cfg);
@@ -61,15 +63,15 @@ static sb_err init(sb_session *s, const sb_session_config *cfg, uint64_t now)
     s->raw = cfg->raw || cfg->type == SB_STREAM;
     s->chooses = cfg->chooses;
     s->stream_pings = cfg->stream_pings;
-    s->mech_cfg.late = cfg->chooses;
+    s->hs->cfg.late = cfg->chooses;
     s->oldest = cfg->oldest > 0 ? cfg->oldest : 2;
     s->ttl = ttl_of(cfg->heartbeat_ttl);
-    s->handshake_end = later(now, cfg->handshake_ivl);
+    s->hs->end = later(now, cfg->handshake_ivl);
     set_limits(s, cfg);
     if (cfg->user_id != NULL && (s->known_user = strdup(cfg->user_id)) == NULL)
         return SB_ENOMEM;
     s->peer.user_id = s->known_user != NULL ? s->known_user : "";
-    s->peer.key = s->peer_key;
+    s->peer.key = "";
     if (s->raw) {
         s->peer.type = SB_STREAM;
         s->peer.mechanism = "";
@@ -97,7 +99,8 @@ sb_err sb_session_create(
         return SB_ENOMEM;
     s->events = events;
     s->data = data;
-    err = init(s, cfg, now);
+    s->hs = calloc(1, sizeof *s->hs);
+    err = s->hs != NULL ? init(s, cfg, now) : SB_ENOMEM;
     if (err != SB_OK) {
         sb_session_destroy(s);
         return err;
@@ -110,8 +113,7 @@ void sb_session_destroy(sb_session *s)
 {
     if (s == NULL)
         return;
-    sb__mech_finish(&s->mech);
-    sb__config_forget(s);
+    sb__handshake_finish(s);
     sb__secure_finish(s);
     sb__assembly_finish(&s->part);
     sb__bytes_finish(&s->out);
@@ -140,7 +142,7 @@ const sb_peer_info *sb_session_peer(const sb_session *s)
 
 bool sb_session_passthrough(const sb_session *s)
 {
-    return !s->secure && !s->raw && s->old != 1;
+    return s->secure == NULL && !s->raw && s->old != 1;
 }
 
 /* ---- the end ---- */
@@ -181,10 +183,8 @@ sb_err sb__session_refuse(sb_session *s, sb_err err, sb_session_cause cause, con
 {
     va_list args;
 
-    bool silent = s->old != 0 || (s->mech.impl != NULL && s->mech.impl->silent);
-
     va_start(args, format);
-    if (end(s, err, cause, format, args) && !silent) {
+    if (end(s, err, cause, format, args) && s->old == 0 && !s->silent) {
         sb__error_put(sb__lane(s), s->detail != NULL ? s->detail : "");
         sb__lane_done(s);
     }
@@ -242,7 +242,7 @@ size_t sb_session_unfinished(const sb_session *s)
 {
     if (s->state != SB_SESSION_READY)
         return 0;
-    return s->box.len + (s->part_unit.command ? 0 : s->part.len);
+    return (s->secure != NULL ? s->secure->box.len : 0) + (s->part_unit.command ? 0 : s->part.len);
 }
 
 /* ---- bytes out ---- */
@@ -270,12 +270,12 @@ uint64_t sb_session_deadline(const sb_session *s)
 {
     if (s->state == SB_SESSION_OVER)
         return UINT64_MAX;
-    return s->state == SB_SESSION_READY ? sb__heartbeat_deadline(&s->beat) : s->handshake_end;
+    return s->state == SB_SESSION_READY ? sb__heartbeat_deadline(&s->beat) : s->hs->end;
 }
 
 static sb_err expire_handshake(sb_session *s, uint64_t now)
 {
-    if (now < s->handshake_end)
+    if (now < s->hs->end)
         return SB_OK;
     return sb__session_fail(s, SB_ETIMEDOUT, SB_CAUSE_TIMEOUT, "handshake not done in time");
 }

@@ -80,7 +80,7 @@ sb_err sb__peer_up(sb_peer *peer, sb__conn *conn, const sb_peer_info *info)
         peer->link_data = conn;
         peer->conn_id = conn->id;
         free(peer->address);
-        peer->address = conn->address != NULL ? strdup(conn->address) : NULL;
+        peer->address = NULL;
     }
     take_properties(peer, info);
     sb_err err = attach(peer);
@@ -120,9 +120,25 @@ static void detach(sb_peer *peer)
     peer->out_full = false; /* empty now, should it come back */
 }
 
+/* The connection knows the address while there is one; no need to keep it twice. */
+static const char *address_of(const sb_peer *peer)
+{
+    const sb__conn *conn = peer->link == &sb__conn_link ? peer->link_data : NULL;
+    const char *address = conn != NULL ? conn->address : peer->address;
+    return address != NULL ? address : "";
+}
+
+/* It goes, the peer may stay. */
+static void keep_address(sb_peer *peer)
+{
+    if (peer->address == NULL)
+        peer->address = strdup(address_of(peer));
+}
+
 void sb__peer_down(sb_peer *peer, bool reconnects)
 {
     const sb_pattern_impl *impl = peer->pattern->impl;
+    keep_address(peer);
     sb__peer_drop(peer, SB_DROP_LOST, sb__queue_lost(&peer->out));
     if (peer->ready && !peer->inside) {
         peer->socket->npeers--;
@@ -266,7 +282,7 @@ const sb_peer_info *sb_peer_get_info(const sb_peer *peer)
 
 const char *sb_peer_address(const sb_peer *peer)
 {
-    return peer->address != NULL ? peer->address : "";
+    return address_of(peer);
 }
 
 const void *sb_peer_routing_id(const sb_peer *peer, size_t *len)

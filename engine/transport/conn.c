@@ -480,7 +480,10 @@ void sb__conn_start(sb__conn *conn)
     }
     if (!conn->stalled)
         sb_stream_read_start(conn->stream);
-    sb__hub_output(conn->hub, &conn->flush);
+    if (conn->peer == NULL) /* accepted: its greeting is mostly here already, then one write answers it all */
+        sb__hub_later(conn->hub, &conn->flush);
+    else
+        sb__hub_output(conn->hub, &conn->flush);
     rearm(conn);
 }
 

@@ -25,11 +25,21 @@ static void run_lane(sb_list *lane)
     }
 }
 
+/* The end of a turn may be told twice where a host steps: only a turn between them counts. */
+static void wait_a_turn(sb__hub *hub)
+{
+    hub->turns = sb_loop_turns(hub->loop);
+    sb_list_splice(&hub->output, &hub->soon);
+    sb_list_splice(&hub->soon, &hub->later);
+}
+
 static void on_turn_end(sb_turn *turn)
 {
     sb__hub *hub = (sb__hub *)((char *)turn - offsetof(sb__hub, turn));
     for (int i = 0; i < ROUNDS && !sb_list_empty(&hub->input); i++)
         run_lane(&hub->input);
+    if (hub->turns != sb_loop_turns(hub->loop))
+        wait_a_turn(hub);
     run_lane(&hub->output);
     sb__hub_go_on(hub);
 }
@@ -46,6 +56,8 @@ void sb__hub_init(sb__hub *hub, sb_loop *loop, uint32_t max_peers)
     hub->random |= 1; /* xorshift must not start at 0 */
     sb_list_init(&hub->input);
     sb_list_init(&hub->output);
+    sb_list_init(&hub->later);
+    sb_list_init(&hub->soon);
     sb_list_init(&hub->inproc_binds);
     sb_list_init(&hub->inproc_waiting);
     sb_list_init(&hub->parting);
@@ -90,6 +102,11 @@ void sb__hub_output(sb__hub *hub, sb__task *task)
     queue(&hub->output, task);
 }
 
+void sb__hub_later(sb__hub *hub, sb__task *task)
+{
+    queue(&hub->later, task);
+}
+
 void sb__task_cancel(sb__task *task)
 {
     if (task->queued)
@@ -99,7 +116,8 @@ void sb__task_cancel(sb__task *task)
 
 bool sb__hub_busy(const sb__hub *hub)
 {
-    return !sb_list_empty(&hub->input) || !sb_list_empty(&hub->output);
+    return !sb_list_empty(&hub->input) || !sb_list_empty(&hub->output) || !sb_list_empty(&hub->soon) ||
+           !sb_list_empty(&hub->later);
 }
 
 void sb__hub_go_on(sb__hub *hub)

@@ -36,7 +36,9 @@ typedef struct sb__hub {
     bool aborting;   /* the engine is being destroyed: nobody waits for peers any more */
     uint32_t random; /* state of a small generator: jitter, auto ids */
     sb_list input, output;
-    sb_timer again; /* more rounds than a turn may have: go on in the next */
+    sb_list later, soon; /* tasks of this turn and of the one before that wait for one more */
+    uint64_t turns;      /* of the loop's, seen by the end of the last */
+    sb_timer again;      /* more rounds than a turn may have: go on in the next */
     sb__vectors *spare;
     sb_list inproc_binds, inproc_waiting;
     sb_list parting; /* connections that are over and still write why */
@@ -50,6 +52,8 @@ void sb__task_init(sb__task *task, void (*run)(sb__task *task));
 /* Queue for the end of this turn; idempotent. A cancelled task does not run. */
 void sb__hub_input(sb__hub *hub, sb__task *task);
 void sb__hub_output(sb__hub *hub, sb__task *task);
+/* The same after one more turn, which does not wait: what is about to come in may save the work. */
+void sb__hub_later(sb__hub *hub, sb__task *task);
 void sb__task_cancel(sb__task *task);
 /* Whether anything waits for the turn's end: a host must step at once. */
 bool sb__hub_busy(const sb__hub *hub);

@@ -1,4 +1,5 @@
 /* From the first octet to READY: greetings of any age and shape, metadata, types, refusals. */
+#include "engine/session/internal.h"
 #include "tests/unit/session/rig.h"
 
 static void assert_output_size(struct rig *r, size_t size)
@@ -406,6 +407,21 @@ static void test_every_split_of_a_handshake_gives_the_same(void **state)
     }
 }
 
+/* Ten thousand of these may sit there and say nothing. */
+static void test_what_only_the_handshake_needs_goes_with_it(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_init(&r, SB_ROUTER);
+    assert_non_null(r.s->hs);
+    FEED(&r, GREETING_31 READY_DEALER);
+    assert_null(r.s->hs);
+    assert_null(r.s->secure);
+    assert_true(sizeof *r.s <= 416);
+    rig_finish(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_the_owner_may_refuse),
         cmocka_unit_test(test_nothing_passes_before_ready),
         cmocka_unit_test(test_handshake_commands_have_their_own_limit),
+        cmocka_unit_test(test_what_only_the_handshake_needs_goes_with_it),
         cmocka_unit_test(test_one_deadline_covers_the_whole_handshake),
         cmocka_unit_test(test_every_split_of_a_handshake_gives_the_same),
     };
