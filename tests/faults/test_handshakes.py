@@ -80,7 +80,8 @@ class Flood:
             try:
                 with knock(*self.place, self.door) as sock:
                     self.said += 1
-                    self.heard += len(self.answer(sock)) > 64
+                    heard = len(self.answer(sock)) > 64
+                    self.heard += heard  # not in one: the sum would be read before the wait, and the other thread's lost
             except OSError:
                 continue
 
