@@ -1,8 +1,8 @@
 /* Streams on io_uring: receive, send, connect, close. Before: listener.c. After: pool.c.
  *
  * A stream has at most one receive, one send or connect, and one cancel of each in the kernel; it is freed
- * when it is closed and none of them is busy. */
-#include "backends/uring/uring.h"
+ * when it is closed and none of them is busy. What a send is, is in send.c. */
+#include "backends/uring/stream.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,42 +24,12 @@
 /* What telling the bytes of one hot read should take at most: a quiet stream waits so long for its turn. */
 #define HOT_NS 80000
 
-struct uring_stream {
-    sb_stream base;
-    struct uring_op recv, send, cancel_recv, cancel_send;
-    struct uring_task task;
-    TAILQ_ENTRY(uring_stream) link; /* in `in` */
-    struct uring_streams *in;       /* loop.starved, loop.stopped or NULL */
-    int fd;
-    sb_err end; /* what on_end has to say, SB_OK: nothing yet */
-    bool reading, connecting, closing, end_told;
-    bool hot;       /* its last read filled a buffer */
-    bool delayed;   /* the kernel had no memory for its send: in loop.delayed */
-    uint8_t calm;   /* reads told since the last stop, up to CALM */
-    uint16_t niov;  /* pieces of the write in flight, at most SB_IOV_MAX */
-    uint32_t large; /* octets of the next hot read */
-    /* the write in flight; iov is NULL when there is none */
-    const struct iovec *iov;
-    size_t iov_off;
-    union {                      /* of the operation in `send`; NULL when it is not busy */
-        struct uring_head *head; /* gathers several pieces */
-        sb_addr *target;         /* connects */
-    };
-    struct uring_buf *own;  /* a plain receive goes here */
-    struct uring_bufs held; /* came while stopped, or late in a turn */
-};
-
 static const sb_stream_impl stream_impl;
 
 static struct uring_stream *uring_from_stream(const sb_stream *st)
 {
     assert(st->impl == &stream_impl);
     return (struct uring_stream *)st; /* base is the first member */
-}
-
-static struct uring_loop *loop_of(const struct uring_stream *us)
-{
-    return uring_from_loop(us->base.loop);
 }
 
 static void move_to(struct uring_stream *us, struct uring_streams *list)
@@ -89,7 +59,7 @@ static void recv_prep(struct uring_op *op, struct io_uring_sqe *sqe)
         return;
     }
     io_uring_prep_recv(sqe, us->fd, NULL, 0, 0);
-    if (loop_of(us)->multishot_recv && us->calm == CALM)
+    if (sb__uring_loop_of(us)->multishot_recv && us->calm == CALM)
         sqe->ioprio |= IORING_RECV_MULTISHOT;
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = 0;
@@ -97,7 +67,7 @@ static void recv_prep(struct uring_op *op, struct io_uring_sqe *sqe)
 
 static bool take_own(struct uring_stream *us)
 {
-    struct uring_loop *loop = loop_of(us);
+    struct uring_loop *loop = sb__uring_loop_of(us);
     if (us->hot && loop->nhot < HOT_MAX)
         us->own =
             us->large > loop->slots.pool->size ? sb__uring_buf_get_large(loop) : sb__uring_buf_get(loop);
@@ -108,7 +78,7 @@ static bool take_own(struct uring_stream *us)
 
 static void arm(struct uring_stream *us)
 {
-    struct uring_loop *loop = loop_of(us);
+    struct uring_loop *loop = sb__uring_loop_of(us);
     if (us->recv.busy || !us->reading || us->connecting || us->closing || us->end != SB_OK)
         return;
     if (!STAILQ_EMPTY(
@@ -125,7 +95,8 @@ static void arm(struct uring_stream *us)
 /* The next hot read takes more or less, by how long this one took. */
 static void adapt(struct uring_stream *us, uint64_t took)
 {
-    const size_t least = loop_of(us)->slots.pool->size, most = loop_of(us)->slots.large->size;
+    const size_t least = sb__uring_loop_of(us)->slots.pool->size,
+                 most = sb__uring_loop_of(us)->slots.large->size;
     if (took > HOT_NS && us->large / 2 >= least)
         us->large /= 2;
     else if (took < HOT_NS / 3 && us->large * 2 <= most)
@@ -138,9 +109,9 @@ static void tell_bytes(struct uring_stream *us, struct uring_buf *buf, size_t le
     uint64_t begin = us->hot ? loop->impl->clock(loop) : 0;
     if (us->calm < CALM)
         us->calm++;
-    loop_of(us)->look |= len >= MUCH;
+    sb__uring_loop_of(us)->look |= len >= MUCH;
     us->base.events->on_read(&us->base, &buf->base, buf->base.data, len);
-    sb__uring_buf_done(loop_of(us), buf);
+    sb__uring_buf_done(sb__uring_loop_of(us), buf);
     if (begin != 0)
         adapt(us, loop->impl->clock(loop) - begin);
 }
@@ -148,18 +119,18 @@ static void tell_bytes(struct uring_stream *us, struct uring_buf *buf, size_t le
 static void take_bytes(struct uring_stream *us, struct uring_buf *buf, size_t len)
 {
     if (us->closing) {
-        sb__uring_buf_done(loop_of(us), buf);
+        sb__uring_buf_done(sb__uring_loop_of(us), buf);
         return;
     }
-    if (us->reading && STAILQ_EMPTY(&us->held) && !loop_of(us)->late) {
+    if (us->reading && STAILQ_EMPTY(&us->held) && !sb__uring_loop_of(us)->late) {
         tell_bytes(us, buf, len);
         return;
     }
     buf->len = len;
-    sb__uring_buf_hold(loop_of(us), buf);
+    sb__uring_buf_hold(sb__uring_loop_of(us), buf);
     STAILQ_INSERT_TAIL(&us->held, buf, next);
     if (us->reading)
-        sb__uring_task(loop_of(us), &us->task);
+        sb__uring_task(sb__uring_loop_of(us), &us->task);
 }
 
 static void drop_held(struct uring_stream *us)
@@ -173,7 +144,7 @@ static void drop_held(struct uring_stream *us)
 
 static void recv_failed(struct uring_stream *us, int res)
 {
-    struct uring_loop *loop = loop_of(us);
+    struct uring_loop *loop = sb__uring_loop_of(us);
     if (res == -ECANCELED || res == -EAGAIN || res == -EINTR)
         return;
     if (res == -ENOBUFS) {
@@ -189,9 +160,9 @@ static void recv_failed(struct uring_stream *us, int res)
 }
 
 /* After each completion: what does the stream need next? */
-static void settle(struct uring_stream *us)
+void sb__uring_settle(struct uring_stream *us)
 {
-    struct uring_loop *loop = loop_of(us);
+    struct uring_loop *loop = sb__uring_loop_of(us);
     if (us->closing) {
         if (is_quiet(us))
             sb__uring_task(loop, &us->task);
@@ -206,7 +177,7 @@ static void settle(struct uring_stream *us)
 static void recv_done(struct uring_op *op, int res, unsigned flags)
 {
     struct uring_stream *us = OBJECT_OF(op, struct uring_stream, recv);
-    struct uring_loop *loop = loop_of(us);
+    struct uring_loop *loop = sb__uring_loop_of(us);
     struct uring_buf *buf = us->own;
     loop->nhot -= us->hot && buf != NULL;
     us->own = NULL;
@@ -222,7 +193,7 @@ static void recv_done(struct uring_op *op, int res, unsigned flags)
     if (res <= 0)
         recv_failed(us, res);
     if (!op->busy)
-        settle(us);
+        sb__uring_settle(us);
     else if (us->reading && (us->hot || !STAILQ_EMPTY(&us->held)))
         move_to(us, &loop->stopped);
 }
@@ -235,13 +206,13 @@ static void tell_held(struct uring_stream *us)
     while (us->reading && !us->closing && (buf = STAILQ_FIRST(&us->held)) != NULL) {
         STAILQ_REMOVE_HEAD(&us->held, next);
         tell_bytes(us, buf, buf->len);
-        if (!STAILQ_EMPTY(&us->held) && sb__uring_is_late(loop_of(us))) {
-            sb__uring_task(loop_of(us), &us->task);
+        if (!STAILQ_EMPTY(&us->held) && sb__uring_is_late(sb__uring_loop_of(us))) {
+            sb__uring_task(sb__uring_loop_of(us), &us->task);
             return;
         }
     }
     if (us->reading && STAILQ_EMPTY(&us->held)) {
-        if (us->in == &loop_of(us)->stopped)
+        if (us->in == &sb__uring_loop_of(us)->stopped)
             move_to(us, NULL); /* not cancelled yet: it may go on */
         arm(us);
     }
@@ -250,110 +221,6 @@ static void tell_held(struct uring_stream *us)
     us->end_told = true;
     us->base.events->on_end(&us->base, us->end);
 }
-
-/* ---- Sending ---- */
-
-static void skip_empty(struct uring_stream *us)
-{
-    while (us->niov > 0 && us->iov_off == us->iov->iov_len) {
-        us->iov++;
-        us->niov--;
-        us->iov_off = 0;
-    }
-}
-
-/* The caller's array stays as it is: after a short write the rest of one piece goes alone, then the others.
- * So does a piece when there is no memory for a head. */
-static void send_prep(struct uring_op *op, struct io_uring_sqe *sqe)
-{
-    struct uring_stream *us = OBJECT_OF(op, struct uring_stream, send);
-    const int flags = MSG_NOSIGNAL | MSG_WAITALL;
-    if (us->niov > 1 && us->iov_off == 0)
-        us->head = sb__uring_head_get(loop_of(us));
-    if (us->head == NULL) {
-        const uint8_t *at = (const uint8_t *)us->iov->iov_base + us->iov_off;
-        io_uring_prep_send(sqe, us->fd, at, us->iov->iov_len - us->iov_off, flags);
-        return;
-    }
-    us->head->msg.msg_iov = (struct iovec *)us->iov;
-    us->head->msg.msg_iovlen = us->niov;
-    io_uring_prep_sendmsg(sqe, us->fd, &us->head->msg, flags);
-}
-
-static void finish_write(struct uring_stream *us, sb_err err)
-{
-    us->iov = NULL;
-    us->base.events->on_written(&us->base, err);
-}
-
-static void count_sent(struct uring_stream *us, size_t n)
-{
-    while (n > 0) {
-        size_t left = us->iov->iov_len - us->iov_off;
-        size_t take = n < left ? n : left;
-        us->iov_off += take;
-        n -= take;
-        skip_empty(us);
-    }
-}
-
-/* A send that takes nothing of something would go on for ever: EIO. ENOMEM: nothing was taken, and may be
- * later. */
-static sb_err sent(struct uring_stream *us, int res)
-{
-    if (res == -EAGAIN || res == -EINTR)
-        return SB_EAGAIN;
-    if (res <= 0)
-        return res == 0 ? SB_EIO : sb_err_from_errno(-res);
-    count_sent(us, (size_t)res);
-    return us->niov > 0 ? SB_EAGAIN : SB_OK;
-}
-
-static void delay(struct uring_stream *us)
-{
-    struct uring_loop *loop = loop_of(us);
-    if (STAILQ_EMPTY(&loop->delayed))
-        sb_timer_start(&loop->base, &loop->again, sb_loop_now(&loop->base) + SB__SEND_AGAIN);
-    us->delayed = true;
-    STAILQ_INSERT_TAIL(&loop->delayed, &us->send, next);
-}
-
-static void forget_delay(struct uring_stream *us)
-{
-    if (us->delayed)
-        STAILQ_REMOVE(&loop_of(us)->delayed, &us->send, uring_op, next);
-    us->delayed = false;
-}
-
-static void send_done(struct uring_op *op, int res, unsigned flags)
-{
-    struct uring_stream *us = OBJECT_OF(op, struct uring_stream, send);
-    (void)flags;
-    sb_err err = sent(us, res);
-    sb__uring_head_done(loop_of(us), us->head);
-    us->head = NULL;
-    if (us->closing)
-        finish_write(us, SB_ECANCELED);
-    else if (err == SB_EAGAIN)
-        sb__uring_queue(loop_of(us), op);
-    else if (err == SB_ENOMEM)
-        delay(us);
-    else
-        finish_write(us, err);
-    if (us->closing)
-        settle(us);
-}
-
-void sb__uring_send_delayed(struct uring_loop *loop)
-{
-    struct uring_op *op;
-    while ((op = STAILQ_FIRST(&loop->delayed)) != NULL) {
-        forget_delay(OBJECT_OF(op, struct uring_stream, send));
-        sb__uring_queue(loop, op);
-    }
-}
-
-static const struct uring_op_kind send_kind = {send_prep, send_done};
 
 /* ---- Connecting ---- */
 
@@ -368,9 +235,9 @@ static void go_on_connected(struct uring_stream *us, sb_err err)
     if (us->closing)
         return;
     if (us->iov != NULL && err != SB_OK)
-        finish_write(us, err);
+        sb__uring_finish_write(us, err);
     else if (us->iov != NULL && !us->send.busy)
-        sb__uring_queue(loop_of(us), &us->send);
+        sb__uring_queue(sb__uring_loop_of(us), &us->send);
     arm(us);
 }
 
@@ -378,7 +245,7 @@ static void connect_done(struct uring_op *op, int res, unsigned flags)
 {
     struct uring_stream *us = OBJECT_OF(op, struct uring_stream, send);
     (void)flags;
-    us->send.kind = &send_kind;
+    us->send.kind = &sb__uring_send_kind;
     us->connecting = false;
     free(us->target);
     us->target = NULL;
@@ -391,7 +258,7 @@ static void connect_done(struct uring_op *op, int res, unsigned flags)
         us->base.events->on_connected(&us->base, err);
     go_on_connected(us, err);
     if (us->closing)
-        settle(us);
+        sb__uring_settle(us);
 }
 
 static const struct uring_op_kind connect_kind = {connect_prep, connect_done};
@@ -412,9 +279,9 @@ static void cancel_send_prep(struct uring_op *op, struct io_uring_sqe *sqe)
 static void cancel_again(struct uring_stream *us, struct uring_op *cancel, const struct uring_op *op, int res)
 {
     if (op->busy && (res == -ENOENT || res == -EALREADY))
-        sb__uring_queue(loop_of(us), cancel);
+        sb__uring_queue(sb__uring_loop_of(us), cancel);
     else if (us->closing)
-        settle(us);
+        sb__uring_settle(us);
 }
 
 static void cancel_recv_done(struct uring_op *op, int res, unsigned flags)
@@ -439,7 +306,7 @@ static const struct uring_op_kind cancel_send_kind = {cancel_send_prep, cancel_s
 static void cancel(struct uring_stream *us, struct uring_op *cancel_op, const struct uring_op *op)
 {
     if (op->busy && !cancel_op->busy)
-        sb__uring_queue(loop_of(us), cancel_op);
+        sb__uring_queue(sb__uring_loop_of(us), cancel_op);
 }
 
 void sb__uring_cancel_stopped(struct uring_loop *loop)
@@ -464,7 +331,7 @@ void sb__uring_feed_starved(struct uring_loop *loop)
 static void stream_read_start(sb_stream *st)
 {
     struct uring_stream *us = uring_from_stream(st);
-    struct uring_loop *loop = loop_of(us);
+    struct uring_loop *loop = sb__uring_loop_of(us);
     if (us->reading || us->closing)
         return;
     us->reading = true;
@@ -482,8 +349,8 @@ static void stream_read_stop(sb_stream *st)
         return;
     us->reading = false;
     us->calm = 0;
-    us->large = (uint32_t)loop_of(us)->slots.pool->size; /* what waits shall not hold much */
-    move_to(us, us->recv.busy ? &loop_of(us)->stopped : NULL);
+    us->large = (uint32_t)sb__uring_loop_of(us)->slots.pool->size; /* what waits shall not hold much */
+    move_to(us, us->recv.busy ? &sb__uring_loop_of(us)->stopped : NULL);
 }
 
 static sb_err stream_write(sb_stream *st, const struct iovec *iov, size_t n)
@@ -496,9 +363,9 @@ static sb_err stream_write(sb_stream *st, const struct iovec *iov, size_t n)
     us->iov = iov;
     us->niov = (uint16_t)n;
     us->iov_off = 0;
-    skip_empty(us);
+    sb__uring_skip_empty(us);
     if (!us->connecting)
-        sb__uring_queue(loop_of(us), &us->send);
+        sb__uring_queue(sb__uring_loop_of(us), &us->send);
     return SB_OK;
 }
 
@@ -509,17 +376,17 @@ static void stream_close(sb_stream *st)
         return;
     us->closing = true;
     us->reading = false;
-    forget_delay(us);
+    sb__uring_forget_delay(us);
     move_to(us, NULL);
     drop_held(us);
     cancel(us, &us->cancel_recv, &us->recv);
     cancel(us, &us->cancel_send, &us->send);
-    settle(us);
+    sb__uring_settle(us);
 }
 
 static void stream_free(struct uring_stream *us)
 {
-    loop_of(us)->open--;
+    sb__uring_loop_of(us)->open--;
     close(us->fd);
     free(us);
 }
@@ -527,7 +394,7 @@ static void stream_free(struct uring_stream *us)
 static void stream_finish(struct uring_stream *us)
 {
     if (us->iov != NULL)
-        finish_write(us, SB_ECANCELED);
+        sb__uring_finish_write(us, SB_ECANCELED);
     us->base.events->on_closed(&us->base);
     stream_free(us);
 }
@@ -562,7 +429,7 @@ struct uring_stream *sb__uring_stream_create(struct uring_loop *loop, int fd)
     us->base.loop = &loop->base;
     us->base.impl = &stream_impl;
     us->recv.kind = &recv_kind;
-    us->send.kind = &send_kind;
+    us->send.kind = &sb__uring_send_kind;
     us->cancel_recv.kind = &cancel_recv_kind;
     us->cancel_send.kind = &cancel_send_kind;
     us->task.run = stream_run;
@@ -600,7 +467,7 @@ sb_err sb__uring_connect(sb_loop *loop, const sb_addr *addr, const sb_sockopts *
     us->base.data = data;
     us->connecting = true;
     us->send.kind = &connect_kind;
-    sb__uring_queue(loop_of(us), &us->send);
+    sb__uring_queue(sb__uring_loop_of(us), &us->send);
     *out = &us->base;
     return SB_OK;
 }
