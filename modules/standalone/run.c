@@ -214,8 +214,11 @@ static int run_program(const options *opts)
         return 1;
     service_init(&p.service);
     p.current = generation_create(opts, &p.ports, &p.owner, false);
-    if (p.current == NULL)
+    if (p.current == NULL) {
+        ports_finish(&p.ports);
+        close(p.signals.fd);
         return 1;
+    }
     sb_err err = run(&p);
     if (err != SB_OK)
         fprintf(stderr, "signalbox: the loop failed: %s\n", sb_strerror(err));

@@ -7,7 +7,7 @@ import time
 
 import zmq
 
-from common import MIB, SANITIZED, closed_within, main, size
+from common import MIB, SANITIZED, closed_within, main, patience, size
 from target import Good, Target, command, greeting
 
 PUBLIC, SECRET = zmq.curve_keypair()
@@ -156,7 +156,7 @@ def test_accept_rate_bounds_what_a_flood_of_hellos_costs(backend):
             flood, share, clients = beside(target, door, size(2, 20))
             worst = max(good.worst() for good in clients)
             assert flood.heard <= 100 * (flood.took + 2), (flood.heard, flood.took)
-            assert worst < (2 if SANITIZED else 0.25), worst
+            assert worst < 0.25 * patience(), worst
             print(f"  {door}: {flood.said / flood.took:.0f} HELLO/s, {flood.heard / flood.took:.0f}/s answered, {share:.0%} of a core, "
                   f"good clients at most {worst * 1000:.0f} ms")
     guarded(run, rate="100")(backend)
@@ -168,9 +168,9 @@ def test_without_accept_rate_a_flood_of_hellos_takes_turns_with_the_others(backe
         for door in DOORS:
             flood, share, clients = beside(target, door, size(2, 20))
             worst, cost = max(good.worst() for good in clients), share * flood.took / max(flood.heard, 1)
-            assert flood.heard > 0.5 * flood.said, flood.heard
-            assert cost < (0.02 if SANITIZED else 0.002), cost
-            assert worst < (2 if SANITIZED else 0.25), worst
+            assert flood.heard > 100, flood.heard
+            assert cost < 0.002 * patience(), cost
+            assert worst < 0.25 * patience(), worst
             print(f"  {door}: {flood.said / flood.took:.0f} HELLO/s, {cost * 1e6:.0f} us each, {share:.0%} of a core, "
                   f"good clients at most {worst * 1000:.0f} ms")
     guarded(run)(backend)

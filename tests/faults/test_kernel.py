@@ -138,6 +138,7 @@ def test_no_room_on_the_disk_for_an_ipc_path(backend):
         done = subprocess.run(["unshare", "-m", "sh", "-c", command], capture_output=True, text=True, timeout=20)
         if done.returncode == 77 or "unshare" in done.stderr:
             raise NotHere(done.stderr.strip())
+        assert "leaked" not in done.stderr, done.stderr
         assert done.returncode == 1 and "no space left" in done.stderr and f"{full}/x" in done.stderr, done
         print(f"  refused: {done.stderr.strip().splitlines()[-1]}")
 

@@ -82,6 +82,16 @@ static void give_errno(struct io_uring_cqe *cqe)
         }
 }
 
+/* Completions come while the kernel is entered (DEFER_TASKRUN): those that are there now are looked at before
+ * anybody else does. */
+static int mended(struct io_uring *ring, int res)
+{
+    unsigned tail = __atomic_load_n(ring->cq.ktail, __ATOMIC_ACQUIRE);
+    for (unsigned at = *ring->cq.khead; at != tail; at++)
+        give_errno(&ring->cq.cqes[at & *ring->cq.kring_mask]);
+    return res;
+}
+
 static bool turn_away(void)
 {
     bool away = every("SB_REFUSE_ENTER", &enters);
@@ -93,21 +103,21 @@ int io_uring_submit(struct io_uring *ring)
 {
     int (*real)(struct io_uring *) = next("io_uring_submit");
     spoil(ring);
-    return turn_away() ? -EBUSY : real(ring);
+    return turn_away() ? -EBUSY : mended(ring, real(ring));
 }
 
 int io_uring_submit_and_wait(struct io_uring *ring, unsigned n)
 {
     int (*real)(struct io_uring *, unsigned) = next("io_uring_submit_and_wait");
     spoil(ring);
-    return turn_away() ? -EINTR : real(ring, n);
+    return turn_away() ? -EINTR : mended(ring, real(ring, n));
 }
 
 int io_uring_submit_and_get_events(struct io_uring *ring)
 {
     int (*real)(struct io_uring *) = next("io_uring_submit_and_get_events");
     spoil(ring);
-    return turn_away() ? -EBUSY : real(ring);
+    return turn_away() ? -EBUSY : mended(ring, real(ring));
 }
 
 int io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **cqe, unsigned n,
@@ -116,16 +126,7 @@ int io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe 
     int (*real)(struct io_uring *, struct io_uring_cqe **, unsigned, struct __kernel_timespec *, sigset_t *) =
         next("io_uring_submit_and_wait_timeout");
     spoil(ring);
-    return turn_away() ? -EINTR : real(ring, cqe, n, ts, mask);
-}
-
-unsigned io_uring_peek_batch_cqe(struct io_uring *ring, struct io_uring_cqe **cqes, unsigned count)
-{
-    unsigned (*real)(struct io_uring *, struct io_uring_cqe **, unsigned) = next("io_uring_peek_batch_cqe");
-    unsigned n = real(ring, cqes, count);
-    for (unsigned i = 0; i < n; i++)
-        give_errno(cqes[i]);
-    return n;
+    return turn_away() ? -EINTR : mended(ring, real(ring, cqe, n, ts, mask));
 }
 
 __attribute__((destructor)) static void say(void)
