@@ -190,14 +190,14 @@ static void drop_greetings(sim *w)
     }
 }
 
-/* What is retained and too large for a subscriber ends its connection, each time anew. */
+/* What is retained, or asked again, and too large for its receiver ends its connection, each time anew. */
 static void drop_sizes(sim *w)
 {
     static const sb_opt sizes[] = {SB_OPT_MAXMSGSIZE, SB_OPT_MAX_FRAMES, SB_OPT_MAX_MESSAGE};
-    bool retains = false;
+    bool repeats = false;
     for (uint32_t i = 0; i < w->nslots; i++)
-        retains |= sim_has(&w->slots[i], SB_OPT_RETAIN_LAST);
-    for (uint32_t i = 0; i < w->nslots * 3 && retains; i++)
+        repeats |= sim_has(&w->slots[i], SB_OPT_RETAIN_LAST) || sim_has(&w->slots[i], SB_OPT_REQ_RESEND);
+    for (uint32_t i = 0; i < w->nslots * 3 && repeats; i++)
         sim_drop_extra(&w->slots[i / 3], sizes[i % 3]);
 }
 
