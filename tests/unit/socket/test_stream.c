@@ -262,6 +262,7 @@ static void test_a_router_can_be_one(void **state)
     assert_int_equal(send_frames(r.sock, "nobody|x|y"), SB_EINVAL);
     assert_int_equal(send_to(&r, r.heard.peer, ""), SB_OK);
     assert_true(sb_fake_raw_ended(r.raw));
+    assert_int_equal(r.heard.n, 2); /* ended by us: not told */
     rig_close(&r);
 }
 
