@@ -15,7 +15,7 @@ NAMES = {"REQ": "Req", "REP": "Rep", "SUB": "Sub", "PUB": "Pub", "XSUB": "XSub",
 # What the page's socket does; its answer is what it heard, frames joined.
 HEAR = 'return new Promise((done) => s.on("message", (...m) => done(m.map(String).join("|"))));'
 BODIES = {
-    "PUSH": 's.send(["a", "page", ""]); return sleep(1000);',
+    "PUSH": 's.send(["a", "page", ""]); return sleep(3000);',
     "PULL": HEAR,
     "PAIR": 's.send(["a", "page", ""]); ' + HEAR,
     "DEALER": 's.send(first); ' + HEAR,
@@ -26,8 +26,8 @@ BODIES = {
               'sleep(1000).then(() => done(m.map(String).join("|"))); }));',
     "SUB": 's.subscribe("news."); ' + HEAR,
     "XSUB": 's.send(Buffer.from("\\x01news.")); ' + HEAR,
-    "PUB": 'const t = setInterval(() => s.send(["news.today", "all well"]), 50); await sleep(3000); clearInterval(t);',
-    "XPUB": 'const t = setInterval(() => s.send(["news.today", "all well"]), 50); await sleep(3000); clearInterval(t);',
+    "PUB": 'const t = setInterval(() => s.send(["news.today", "all well"]), 50); await sleep(5000); clearInterval(t);',
+    "XPUB": 'const t = setInterval(() => s.send(["news.today", "all well"]), 50); await sleep(5000); clearInterval(t);',
 }
 
 
@@ -56,7 +56,7 @@ def serve(ours, sock, theirs):
         sock.send(b"sports.x", b"no")
         sock.send(b"news.today", b"all well")
         return "news.today|all well"
-    if ours == "PUSH":
+    if ours in ("PUSH", "DEALER"):  # a browser takes its time
         until(lambda: sock.stats()["peers"] == 1, 40, "the page")
     if ours == "PUSH" or theirs in ("REP", "ROUTER"):
         envelope = [b""] if theirs == "REP" else []
