@@ -61,11 +61,11 @@ struct sb_peer {
     sb_list_node active;     /* in the robin's ring when it can be sent to */
     sb_list_node waiting;    /* in the fair ring when its in queue holds messages */
     uint32_t topics;         /* XPUB: number of subscriptions it holds */
+    bool out_full;           /* a push said SB_EAGAIN; writable follows when low */
     uint64_t topic_bytes;    /* XPUB: their octets */
     uint64_t mark;           /* fan: last message it was chosen for, so that it gets it once */
     sb__narrow *narrows;     /* XPUB: what it gets less than it subscribed (narrow.h) */
     struct sb__inlet *inlet; /* open while a run is shared out (inlet.h), else NULL */
-    bool out_full;           /* a push said SB_EAGAIN; writable follows when low */
     sb_list_node member;     /* in the robin's list of all its peers */
     int64_t credit;          /* balance = weighted */
     void *pattern_data;

@@ -50,13 +50,12 @@ typedef struct sb__queue {
     uint32_t msgs;
     uint32_t flight_msgs; /* handed out by sb__queue_iov and not yet sent or lost */
     uint64_t flight_bytes;
-    /* limits, 0 = none */
+    /* set by the owner before the first push; limits: 0 = none */
     uint32_t hwm_msgs;
+    bool conflate; /* a push replaces what waits; limits do not apply */
+    bool parted;   /* private: the next message begins a span */
     uint64_t hwm_bytes;
-    /* set by the owner before the first push */
-    bool conflate;      /* a push replaces what waits; limits do not apply */
     uint64_t *replaced; /* ... and how many it did; NULL = nobody counts */
-    bool parted;        /* private: the next message begins a span */
     sb__budget *budget; /* shared with the engine's other queues; NULL = none */
     sb__pool *pool;     /* where full-size chunks come from; NULL = the heap */
     /* private */
