@@ -31,6 +31,9 @@ void sb__socket_nodelay(int fd);
 /* SB_EINVAL unless `fd` is a stream socket; makes it non-blocking. For adopted descriptors. */
 sb_err sb__socket_adoptable(int fd);
 
+/* Sets the options on a socket of somebody else's making, as far as it takes them. NULL: none. */
+void sb__socket_dress(int fd, const sb_sockopts *opts);
+
 /* The address `fd` is bound to. */
 sb_err sb__socket_addr(int fd, sb_addr *out);
 

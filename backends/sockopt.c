@@ -166,6 +166,13 @@ sb_err sb__socket_adoptable(int fd)
     return SB_OK;
 }
 
+void sb__socket_dress(int fd, const sb_sockopts *opts)
+{
+    sb_addr addr;
+    if (opts != NULL && sb__socket_addr(fd, &addr) == SB_OK)
+        set_options(fd, addr.ss.ss_family, opts);
+}
+
 sb_err sb__socket_addr(int fd, sb_addr *out)
 {
     *out = (sb_addr){.len = sizeof out->ss};

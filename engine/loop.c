@@ -303,14 +303,14 @@ sb_err sb_loop_listen(sb_loop *loop, const sb_addr *addr, const sb_sockopts *opt
     return loop->impl->listen(loop, addr, opts, events, data, out);
 }
 
-sb_err sb_loop_adopt_listener(
-    sb_loop *loop, int fd, bool own, const sb_listener_events *events, void *data, sb_listener **out)
+sb_err sb_loop_adopt_listener(sb_loop *loop, int fd, bool own, const sb_sockopts *opts,
+    const sb_listener_events *events, void *data, sb_listener **out)
 {
     if (loop->impl->adopt_listener == NULL)
         return SB_ENOTSUP;
     if (fd < 0)
         return SB_EINVAL;
-    return loop->impl->adopt_listener(loop, fd, own, events, data, out);
+    return loop->impl->adopt_listener(loop, fd, own, opts, events, data, out);
 }
 
 sb_err sb_listener_addr(const sb_listener *ln, sb_addr *out)

@@ -197,9 +197,10 @@ void sb_loop_set_turn(sb_loop *loop, sb_turn *turn);
 sb_err sb_loop_listen(sb_loop *loop, const sb_addr *addr, const sb_sockopts *opts,
     const sb_listener_events *events, void *data, sb_listener **out);
 /* The same over a descriptor that already listens. On success the loop owns `fd` when `own`, else only
- * borrows it (close then stops accepting and leaves fd open and listening). */
-sb_err sb_loop_adopt_listener(
-    sb_loop *loop, int fd, bool own, const sb_listener_events *events, void *data, sb_listener **out);
+ * borrows it (close then stops accepting and leaves fd open and listening). opts: set on it, so that what is
+ * accepted inherits them; NULL: it stays as it is. */
+sb_err sb_loop_adopt_listener(sb_loop *loop, int fd, bool own, const sb_sockopts *opts,
+    const sb_listener_events *events, void *data, sb_listener **out);
 /* The bound address. */
 sb_err sb_listener_addr(const sb_listener *ln, sb_addr *out);
 /* Idempotent, never blocks; no on_accept after it returns. on_closed comes once, later. NULL is allowed. */
@@ -296,8 +297,8 @@ typedef struct sb_loop_impl {
     void (*wake)(sb_loop *loop); /* any thread: makes fd readable, ends a wait */
     sb_err (*listen)(sb_loop *loop, const sb_addr *addr, const sb_sockopts *opts,
         const sb_listener_events *events, void *data, sb_listener **out);
-    sb_err (*adopt_listener)(
-        sb_loop *loop, int fd, bool own, const sb_listener_events *events, void *data, sb_listener **out);
+    sb_err (*adopt_listener)(sb_loop *loop, int fd, bool own, const sb_sockopts *opts,
+        const sb_listener_events *events, void *data, sb_listener **out);
     sb_err (*connect)(sb_loop *loop, const sb_addr *addr, const sb_sockopts *opts,
         const sb_stream_events *events, void *data, sb_stream **out);
     sb_err (*adopt_stream)(

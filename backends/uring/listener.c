@@ -203,11 +203,13 @@ sb_err sb__uring_listen(sb_loop *loop, const sb_addr *addr, const sb_sockopts *o
     return SB_OK;
 }
 
-sb_err sb__uring_adopt_listener(
-    sb_loop *loop, int fd, bool own, const sb_listener_events *events, void *data, sb_listener **out)
+sb_err sb__uring_adopt_listener(sb_loop *loop, int fd, bool own, const sb_sockopts *opts,
+    const sb_listener_events *events, void *data, sb_listener **out)
 {
     struct uring_listener *ul;
     sb_err err = sb__socket_adoptable(fd);
+    if (err == SB_OK)
+        sb__socket_dress(fd, opts);
     if (err == SB_OK)
         err = listener_create(uring_from_loop(loop), fd, events, data, &ul);
     if (err != SB_OK)

@@ -188,8 +188,8 @@ void sb__uring_feed_starved(struct uring_loop *loop);
 /* listener.c */
 sb_err sb__uring_listen(sb_loop *loop, const sb_addr *addr, const sb_sockopts *opts,
     const sb_listener_events *events, void *data, sb_listener **out);
-sb_err sb__uring_adopt_listener(
-    sb_loop *loop, int fd, bool own, const sb_listener_events *events, void *data, sb_listener **out);
+sb_err sb__uring_adopt_listener(sb_loop *loop, int fd, bool own, const sb_sockopts *opts,
+    const sb_listener_events *events, void *data, sb_listener **out);
 
 /* watch.c */
 sb_err sb__uring_watch_start(sb_loop *loop, sb_watch *w, bool readable, bool writable);

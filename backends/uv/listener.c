@@ -176,10 +176,12 @@ static sb_err listener_create(
     return SB_OK;
 }
 
-sb_err sb__uv_adopt_listener(
-    sb_loop *loop, int fd, bool own, const sb_listener_events *events, void *data, sb_listener **out)
+sb_err sb__uv_adopt_listener(sb_loop *loop, int fd, bool own, const sb_sockopts *opts,
+    const sb_listener_events *events, void *data, sb_listener **out)
 {
     sb_err err = sb__socket_adoptable(fd);
+    if (err == SB_OK)
+        sb__socket_dress(fd, opts);
     if (err == SB_OK)
         err = listener_create(loop, fd, own, events, data, out);
     if (err == SB_OK)

@@ -79,8 +79,8 @@ sb_err sb__uv_adopt_stream(
     sb_loop *loop, int fd, const sb_stream_events *events, void *data, sb_stream **out);
 sb_err sb__uv_listen(sb_loop *loop, const sb_addr *addr, const sb_sockopts *opts,
     const sb_listener_events *events, void *data, sb_listener **out);
-sb_err sb__uv_adopt_listener(
-    sb_loop *loop, int fd, bool own, const sb_listener_events *events, void *data, sb_listener **out);
+sb_err sb__uv_adopt_listener(sb_loop *loop, int fd, bool own, const sb_sockopts *opts,
+    const sb_listener_events *events, void *data, sb_listener **out);
 sb_err sb__uv_watch_start(sb_loop *loop, sb_watch *w, bool readable, bool writable);
 void sb__uv_watch_stop(sb_loop *loop, sb_watch *w);
 

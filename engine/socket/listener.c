@@ -370,11 +370,11 @@ static sb_err listen_on(listener *l, const sb_addr *addr)
     sb_sockopts opts;
     int fd = sb__take_fd(l->base.socket);
     if (fd >= 0)
-        return sb_loop_adopt_listener(engine->loop, fd, true, &listener_events, l, &l->ln);
+        return sb_loop_adopt_listener(engine->loop, fd, true, NULL, &listener_events, l, &l->ln);
+    sb__sockopts(l->base.socket, &opts);
     fd = host != NULL && host->listen_fd != NULL ? host->listen_fd(host, l->base.given) : -1;
     if (fd >= 0)
-        return sb_loop_adopt_listener(engine->loop, fd, false, &listener_events, l, &l->ln);
-    sb__sockopts(l->base.socket, &opts);
+        return sb_loop_adopt_listener(engine->loop, fd, false, &opts, &listener_events, l, &l->ln);
     sb_err err = sb_loop_listen(engine->loop, addr, &opts, &listener_events, l, &l->ln);
     if (err == SB_EADDRINUSE && remove_stale(addr))
         err = sb_loop_listen(engine->loop, addr, &opts, &listener_events, l, &l->ln);

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,12 +170,33 @@ static void accept_one_adopted(struct fixture *fx, int fd, bool own, struct door
     sb_addr addr;
     *d = (struct door){.fx = fx, .peers = b, .npeers = 1};
     peer_init(b, fx, 2, 1);
-    assert_int_equal(sb_loop_adopt_listener(fx->loop, fd, own, &door_events, d, &d->ln), SB_OK);
+    assert_int_equal(sb_loop_adopt_listener(fx->loop, fd, own, NULL, &door_events, d, &d->ln), SB_OK);
     assert_int_equal(sb_listener_addr(d->ln, &addr), SB_OK);
     int client = connect_by_hand(&addr);
     drive(fx, &d->accepted, 1);
     peer_close(b);
     door_close(d);
+    close(client);
+}
+
+/* What the host has opened gets the options of the socket that takes it over, and hands them on. */
+static void test_an_adopted_listener_gets_its_options(void **state)
+{
+    struct fixture *fx = fixture_of(state);
+    struct peer b;
+    struct door d = {.fx = fx, .peers = &b, .npeers = 1};
+    sb_addr addr;
+    const sb_sockopts opts = {.keepalive = 1, .maxrt_ms = 1234};
+    int fd = listen_by_hand(&addr), value = 0;
+    socklen_t len = sizeof value;
+    peer_init(&b, fx, 2, 1);
+    assert_int_equal(sb_loop_adopt_listener(fx->loop, fd, true, &opts, &door_events, &d, &d.ln), SB_OK);
+    int client = connect_by_hand(&addr);
+    drive(fx, &d.accepted, 1);
+    assert_int_equal(getsockopt(sb_stream_fd(b.st), IPPROTO_TCP, TCP_USER_TIMEOUT, &value, &len), 0);
+    assert_int_equal(value, 1234);
+    peer_close(&b);
+    door_close(&d);
     close(client);
 }
 
@@ -362,6 +384,7 @@ const struct suite_case listener_cases[] = {
     SUITE_CASE(test_both_ends_of_a_unix_stream_have_room, SUITE_FDS),
     SUITE_CASE(test_talks_over_an_abstract_name, SUITE_FDS),
     SUITE_CASE(test_talks_over_ipv6, 0),
+    SUITE_CASE(test_an_adopted_listener_gets_its_options, SUITE_FDS),
     SUITE_CASE(test_an_owned_listener_is_closed_with_it, SUITE_FDS),
     SUITE_CASE(test_a_borrowed_listener_goes_on_listening, SUITE_FDS),
     SUITE_CASE(test_a_hundred_clients_come_in_at_once, SUITE_FDS),
