@@ -293,11 +293,13 @@ static sb_err join(inproc *server, inproc *client)
     err = bring_up(server, &ch->sides[0]);
     if (err == SB_OK)
         err = bring_up(client, &ch->sides[1]);
-    if (err != SB_OK)
+    if (err != SB_OK) {
         part(ch, "refused");
-    else
-        schedule(&ch->sides[1]);
-    return err;
+        return err;
+    }
+    schedule(&ch->sides[0]); /* something may be queued already: a request that is asked again */
+    schedule(&ch->sides[1]);
+    return SB_OK;
 }
 
 static inproc *find_bind(sb__hub *hub, const char *name)

@@ -79,7 +79,7 @@ static void greet(sb_peer *peer, const sb__blob *hello)
     sb__queue rest;
     sb_msg msg;
     sb__queue_init(&rest, 0, 0);
-    sb__queue_move(&peer->out, &rest);
+    sb__peer_drop(peer, SB_DROP_LOST, sb__queue_move(&peer->out, &rest));
     set_message(&msg, hello);
     push(peer, &peer->out, &msg);
     limits l = lift(&peer->out);

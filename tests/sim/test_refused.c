@@ -132,12 +132,46 @@ static void test_subscriptions_behind_one_that_is_lost_are_told(void **state)
     each_allocation(subscribe_some, SB_SUB, SB_XPUB);
 }
 
+/* A greeting goes in front of what waits for the peer, which moves behind it. */
+static bool greeted_without(uint64_t nth)
+{
+    scene s;
+    uint64_t before = sim_memory_refused();
+    bench_open(&s.b);
+    s.e = (counter){.base = {.on_msg = count}};
+    s.from = open_socket(&s.b, SB_DEALER, NULL);
+    assert_int_equal(sb_socket_set_bytes(s.from, SB_OPT_HELLO_MSG, "hello", 5, NULL, 0), SB_OK);
+    connect_to(s.from, "inproc://refused");
+    send_some(s.from);
+    s.to = open_socket(&s.b, SB_DEALER, NULL);
+    sb_socket_set_handler(s.to, &s.e.base);
+    bind_to(s.to, "inproc://refused");
+    sim_memory_refuse(nth, 1);
+    pass(&s.b, 500);
+    sim_memory_refuse(1, 0);
+    bool refused = sim_memory_refused() > before;
+    pass(&s.b, 500);
+    assert_int_equal(s.e.n + lost(s.from) + lost(s.to), SENT + 1);
+    bench_close(&s.b);
+    return refused;
+}
+
+static void test_what_a_greeting_costs_is_counted(void **state)
+{
+    uint64_t nth = 1;
+    (void)state;
+    while (greeted_without(nth))
+        nth++;
+    assert_in_range(nth, 2, 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_messages_behind_one_that_is_lost_go_on),
         cmocka_unit_test(test_queued_messages_behind_one_that_is_lost_go_on),
         cmocka_unit_test(test_subscriptions_behind_one_that_is_lost_are_told),
+        cmocka_unit_test(test_what_a_greeting_costs_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
