@@ -74,10 +74,10 @@ def tree(pid):
 
 
 class Proc:
-    """A command and its part: the receiver counts, the go-between is looked at alone; `settle`: the next one waits a
-    moment; `opens`: the next one waits until it has said "open"; `core`: where it runs (None: anywhere)."""
+    """A command and its part: the receiver counts, the go-between is looked at alone; `settle`: the next one waits so
+    many seconds; `opens`: the next one waits until it has said "open"; `core`: where it runs (None: anywhere)."""
 
-    def __init__(self, command, receiver=False, middle=False, settle=False, core=None, opens=False):
+    def __init__(self, command, receiver=False, middle=False, settle=0, core=None, opens=False):
         self.command = [str(c) for c in command]
         self.receiver, self.middle, self.settle, self.core, self.opens = receiver, middle, settle, core, opens
         self.process = None
@@ -87,8 +87,7 @@ class Proc:
         self.process = subprocess.Popen(pin + self.command, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE if self.receiver else subprocess.DEVNULL,
                                         stderr=subprocess.PIPE, text=True)
-        if self.settle:
-            time.sleep(0.1)
+        time.sleep(self.settle)
 
     def failed(self):
         return self.process is not None and self.process.poll() not in (None, 0)

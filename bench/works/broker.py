@@ -31,7 +31,7 @@ class Broker(Work):
 
     def procs(self, bench, kind, size):
         ports = free_ports(3)
-        middle = Proc(self.middle(bench, kind, size, ports), middle=True, settle=True)
+        middle = Proc(self.middle(bench, kind, size, ports), middle=True, settle=0.1)
         return [middle] + self.ends(bench, kind, size, ports)
 
 

@@ -14,8 +14,10 @@ from harness import Failed, Proc, Result, Run, free_ports
 from works.broker import Broker
 
 BUDGET = {("send", 64): 314, ("receive", 64): 196, ("pass", 64): 30, ("route", 64): 241, ("fan", 64): 7,
-          ("prefixes", 64): 510, ("choose", 64): 2030, ("edit", 64): 3922}
+          ("prefixes", 64): 510, ("few", 64): 460, ("many", 64): 520, ("choose", 64): 2030, ("edit", 64): 3922}
 COUNTS = 20000, 60000
+# Subscribers, and how many prefixes they share; a thousand of these are sent.
+PUBLISHED = {"fan": (16, 0), "prefixes": (16, 10000), "few": (1, 1000), "many": (1, 30000)}
 
 
 class Budget(Broker):
@@ -23,7 +25,8 @@ class Budget(Broker):
     sizes, less, scale = [64], True, 1
     who = [("send", "one way, sending"), ("receive", "one way, receiving"), ("pass", "one-row table"),
            ("route", "content table"), ("fan", "fan-out to 16, a delivery"),
-           ("prefixes", "10,000 prefixes, a delivery"), ("choose", "Lua function"), ("edit", "Lua edits a frame")]
+           ("prefixes", "10,000 prefixes, a delivery"), ("few", "one of 1,000 subscriptions"),
+           ("many", "one of 30,000 subscriptions"), ("choose", "Lua function"), ("edit", "Lua edits a frame")]
     goals = {key: (None, bound) for key, bound in BUDGET.items()}
 
     def compared(self, kind):
@@ -39,7 +42,7 @@ class Budget(Broker):
         if kind == "receive":
             return [Proc([sb, "pull", f"listen={ports[0]}", "backend=uv"] + many, middle=True, receiver=True),
                     Proc([raw, "send", f"connect={ports[0]}", "type=PUSH"] + many)]
-        if kind in ("fan", "prefixes"):
+        if kind in PUBLISHED:
             return self.published(bench, kind, size, ports, count)
         two = kind in ("route", "choose")
         topic = ["topic=1"] if kind == "edit" else []
@@ -49,13 +52,15 @@ class Budget(Broker):
                 Proc([raw, "send", f"connect={ports[0]}", "type=PUSH"] + many + topic)]
 
     def published(self, bench, kind, size, ports, count):
-        """So many deliveries to 16 subscribers, of messages for all of them or for one."""
-        raw, topics = bench.program("raw"), ["prefixes=10000"] if kind == "prefixes" else []
-        sent = count if topics else count // 16
-        return [Proc(bench.script("fan", "uv", size, ports, nodrop=1), middle=True, settle=True),
-                Proc([raw, "recv", f"connect={ports[1]}", "times=16", "type=SUB", "tell=1", f"count={count}",
-                      f"size={size}"] + topics, receiver=True, opens=True, settle=True),
-                Proc([raw, "send", f"connect={ports[0]}", "type=PUB", f"size={size}", f"count={sent}"] + topics)]
+        """So many deliveries, of messages for all subscribers or for one."""
+        raw, (subscribers, prefixes) = bench.program("raw"), PUBLISHED[kind]
+        topics = [f"prefixes={prefixes}"] if prefixes else []
+        hot = ["hot=1000"] if subscribers == 1 else []
+        sent = count if topics else count // subscribers
+        return [Proc(bench.script("fan", "uv", size, ports, nodrop=1), middle=True, settle=0.1),
+                Proc([raw, "recv", f"connect={ports[1]}", f"times={subscribers}", "type=SUB", "tell=1", f"count={count}",
+                      f"size={size}"] + topics, receiver=True, opens=True, settle=0.1 + prefixes / 3000),
+                Proc([raw, "send", f"connect={ports[0]}", "type=PUB", f"size={size}", f"count={sent}"] + topics + hot)]
 
     def instructions(self, bench, kind, size, count):
         out = os.path.join(bench.folder, "callgrind.out")

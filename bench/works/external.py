@@ -21,7 +21,7 @@ class External(Broker):
         if bench.args.command:
             ports = free_ports(2)
             text = bench.args.command.replace("{in}", str(ports[0])).replace("{out}", str(ports[1]))
-            return [Proc(shlex.split(text), middle=True, settle=True)] + self.ends(bench, kind, size, ports)
+            return [Proc(shlex.split(text), middle=True, settle=0.1)] + self.ends(bench, kind, size, ports)
         try:
             ports = [int(at.rsplit(":", 1)[-1]) for at in bench.args.connect.split(",")]
             into, out = ports

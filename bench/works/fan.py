@@ -24,9 +24,9 @@ class Fan(Work):
         a, b = free_ports(2)
         subs = [f"connect={b}", f"times={self.subscribers}", "type=SUB", "tell=1"]
         octets = self.octets(size)
-        return [Proc(self.middle(bench, kind, octets, a, b), middle=True, settle=True),
+        return [Proc(self.middle(bench, kind, octets, a, b), middle=True, settle=0.1),
                 Proc([bench.program("raw"), "recv"] + subs + bench.common(octets) + self.topics(size), receiver=True,
-                     opens=True, settle=True),
+                     opens=True, settle=0.1),
                 Proc([bench.program("raw"), "send", f"connect={a}", "type=PUB", f"size={octets}"] + self.topics(size))]
 
     def octets(self, size):

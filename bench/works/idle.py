@@ -15,7 +15,7 @@ class Accept(Work):
         port, = free_ports(1)
         end, backend = ("zmq", []) if kind == "zmq" else ("sb", [f"backend={kind[3:]}"])
         peers = min(size, bench.files - 100)
-        return [Proc([bench.program(end), "pull", f"listen={port}"] + backend, middle=True, settle=True),
+        return [Proc([bench.program(end), "pull", f"listen={port}"] + backend, middle=True, settle=0.1),
                 Proc([bench.program("raw"), "idle", f"connect={port}", "type=PUSH", f"peers={peers}"], receiver=True)]
 
     def once(self, bench, kind, size):

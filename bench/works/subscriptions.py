@@ -39,7 +39,7 @@ class Match(Work):
 
     def procs(self, bench, kind, size):
         ports, many = free_ports(2), [f"prefixes={size}"]
-        return [Proc(self.publisher(bench, kind, ports), middle=True, settle=True),
+        return [Proc(self.publisher(bench, kind, ports), middle=True, settle=0.1),
                 Proc([bench.program("raw"), "recv", f"connect={ports[1]}", "type=SUB", "tell=1"] + bench.common(64) + many,
                      receiver=True, opens=True),
                 Proc([bench.program("raw"), "send", f"connect={ports[0]}", "type=PUB", "size=64", f"hot={HOT}"] + many)]

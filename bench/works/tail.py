@@ -34,10 +34,10 @@ class Tail(Work):
             middle = [bench.program("zmq"), "both", f"listen={a},{b},{c}", f"hwm={hwm(size)}"]
         else:
             middle = bench.script("both", who, size, ports)
-        procs = [Proc(middle, middle=True, settle=True, core=0)]
+        procs = [Proc(middle, middle=True, settle=0.1, core=0)]
         if state == "busy":
             procs += [Proc([bench.program("raw"), "recv", f"connect={b}", "type=PULL", "window=60000"], core=1),
-                      Proc([bench.program("raw"), "send", f"connect={a}", "type=PUSH", f"size={size}"], core=1, settle=True)]
+                      Proc([bench.program("raw"), "send", f"connect={a}", "type=PUSH", f"size={size}"], core=1, settle=0.1)]
         quiet = [bench.program("raw"), "quiet", f"connect={c}", "type=REQ", f"size={size}", "warm=300"]
         return procs + [Proc(quiet + [f"window={bench.window * 2}"], receiver=True, core=0)]
 

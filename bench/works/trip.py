@@ -28,7 +28,7 @@ class Trip(Work):
             if who == "lua":
                 rep = bench.script("rep", backend, size, (port,))
             req = [bench.program("sb"), "req", f"connect={port}", f"backend={backend}"]
-        return [Proc(rep, middle=True, settle=True, core=0), Proc(req + bench.common(size), receiver=True, core=0)]
+        return [Proc(rep, middle=True, settle=0.1, core=0), Proc(req + bench.common(size), receiver=True, core=0)]
 
 
 WORKS = [Trip]

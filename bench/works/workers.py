@@ -44,7 +44,7 @@ class Workers(Work):
                         + bench.common(size), receiver=True, opens=True)
         senders = [Proc([bench.program("raw"), "send", f"connect={ports[0]}", "type=PUSH", f"size={size}"])
                    for _ in range(CONNECTIONS)]
-        return [Proc(self.nginx(bench, kind, size, ports), middle=True, settle=True), receiver] + senders
+        return [Proc(self.nginx(bench, kind, size, ports), middle=True, settle=0.1), receiver] + senders
 
 
 WORKS = [Workers]
