@@ -499,10 +499,11 @@ uint32_t sb__queue_move(sb__queue *q, sb__queue *to)
         sb_msg msg;
         sb_msg_init(&msg);
         size_t len = read_at(q, skip, &msg);
-        if (len == 0 || sb__queue_push(to, &msg) != SB_OK)
+        bool moved = len > 0 && sb__queue_push(to, &msg) == SB_OK;
+        sb_msg_finish(&msg);
+        if (!moved)
             break;
         sb__queue_backdate(to, since_at(q, skip));
-        sb_msg_finish(&msg);
         skip += len;
         left--;
     }
