@@ -14,7 +14,7 @@ from peer import BUILD, Failed, Peer, Process
 from runner import main, tests_of
 from socks import Socks
 from test_drafts import PAIRS, join
-from test_matrix import BODIES, Theirs, exchange, ours_subscribe, run_pair, subscribe, time_for_theirs, until
+from test_matrix import BODIES, Theirs, exchange, names, ours_subscribe, run_pair, talk
 
 OWN = [p for p in CORE if p != ("ROUTER", "ROUTER")]
 
@@ -34,21 +34,6 @@ def told(ours, theirs, fn):
         fn()
     except AssertionError as e:
         raise Failed(f"our {ours}, their {theirs}: {e}") from e
-
-
-def names(ours, theirs):
-    """As libzmq: a ROUTER cannot address a ROUTER unless it has said its name."""
-    both = ours == theirs == "ROUTER"
-    return ({"routing_id": "ours"}, {"routing_id": b"theirs"}) if both else ({}, {})
-
-
-def talk(ours, theirs, a, b):
-    if ours == theirs == "ROUTER":
-        until(lambda: len(a.peers()) == 1 and a.peers()[0].endswith(b"theirs".hex()), 5, "the handshake")
-        time_for_theirs(a, b)
-    subscribe(ours, theirs, a, b)
-    for body in BODIES:
-        exchange(ours, theirs, a, b, body)
 
 
 def end(bench, peer):

@@ -130,23 +130,31 @@ def probe(a, b):
     until(lambda: a.recv() == [b"end"], 5, "the last probe")
 
 
-def run_pair(bench, ours, theirs, endpoint, we_bind):
-    peer = bench.peer()
-    # As libzmq: a ROUTER cannot address a ROUTER unless it has said its name.
-    identity = {"routing_id": "ours"} if ours == theirs == "ROUTER" else {}
-    a = peer.socket(ours, **identity)
-    b = Theirs(bench.zmq(theirs, **({"routing_id": b"theirs"} if identity else {})))
-    if we_bind:
-        b.sock.connect(a.bind(endpoint).replace("0.0.0.0", "127.0.0.1"))
-    else:
-        b.sock.bind(endpoint)
-        a.connect(b.sock.getsockopt_string(zmq.LAST_ENDPOINT))
+def names(ours, theirs):
+    """As libzmq: a ROUTER cannot address a ROUTER unless it has said its name."""
+    both = ours == theirs == "ROUTER"
+    return ({"routing_id": "ours"}, {"routing_id": b"theirs"}) if both else ({}, {})
+
+
+def talk(ours, theirs, a, b):
     if ours == theirs == "ROUTER":
         until(lambda: len(a.peers()) == 1 and a.peers()[0].endswith(b"theirs".hex()), 5, "the handshake")
         time_for_theirs(a, b)
     subscribe(ours, theirs, a, b)
     for body in BODIES:
         exchange(ours, theirs, a, b, body)
+
+
+def run_pair(bench, ours, theirs, endpoint, we_bind):
+    our_name, their_name = names(ours, theirs)
+    a = bench.peer().socket(ours, **our_name)
+    b = Theirs(bench.zmq(theirs, **their_name))
+    if we_bind:
+        b.sock.connect(a.bind(endpoint).replace("0.0.0.0", "127.0.0.1"))
+    else:
+        b.sock.bind(endpoint)
+        a.connect(b.sock.getsockopt_string(zmq.LAST_ENDPOINT))
+    talk(ours, theirs, a, b)
 
 
 def time_for_theirs(a, b):

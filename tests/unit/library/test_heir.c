@@ -1,8 +1,8 @@
 /* The heir: an engine that drains and its successor, as two generations of workers would be, over boxes. */
 #include "engine/signalbox.h"
 #include "modules/library/heir.h"
+#include "tests/unit/library/step.h"
 
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -117,32 +117,13 @@ static void join(client *c, sb_type type, const sb_socket *to)
     assert_int_equal(sb_socket_connect(c->sock, sb_socket_last_endpoint(to), NULL, 0), SB_OK);
 }
 
-static void step(sb_engine *engine)
-{
-    struct pollfd pfd = {.events = POLLIN};
-    if (engine == NULL)
-        return;
-    pfd.fd = sb_engine_fd(engine);
-    if (sb_engine_timeout(engine) != 0)
-        poll(&pfd, 1, 1);
-    sb_engine_step(engine);
-}
-
 static void turn(rig *r)
 {
     for (int i = 0; i < GENERATIONS; i++)
-        step(r->g[i].engine);
-    step(r->source.engine);
-    step(r->sink.engine);
+        step_within(r->g[i].engine, 1);
+    step_within(r->source.engine, 1);
+    step_within(r->sink.engine, 1);
 }
-
-#define STEP_UNTIL(r, condition)                                                                             \
-    do {                                                                                                     \
-        bool step_ok = false;                                                                                \
-        for (int step_n = 0; !(step_ok = (condition)) && step_n < STEPS; step_n++)                           \
-            turn(r);                                                                                         \
-        assert_true(step_ok);                                                                                \
-    } while (0)
 
 static void turns(rig *r, int n)
 {

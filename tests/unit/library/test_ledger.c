@@ -22,10 +22,11 @@ static const char source[] = "local sb = require 'signalbox'\n"
                              "sb.metrics { gauge = 'level' }:set(7)\n"
                              "sb.metrics { counter = 'orders_total' }:add(2)\n";
 
-static sb_board *open_board(void)
+static sb_board *open_worker(uint32_t worker, uint32_t workers)
 {
     sb_script_config script = {.name = "a.lua", .source = source, .source_len = strlen(source)};
-    const sb_board_config cfg = {.backend = "uv", .scripts = &script, .nscripts = 1};
+    const sb_board_config cfg = {
+        .backend = "uv", .scripts = &script, .nscripts = 1, .worker = worker, .workers = workers};
     sb_board_error error;
     sb_board *board;
     if (sb_board_create(&cfg, &error, &board) != SB_OK)
@@ -33,6 +34,11 @@ static sb_board *open_board(void)
     for (int i = 0; i < 20; i++)
         sb_engine_step(sb_board_engine(board));
     return board;
+}
+
+static sb_board *open_board(void)
+{
+    return open_worker(0, 0);
 }
 
 static void *zeroed(void)
@@ -122,20 +128,6 @@ static void test_what_did_not_fit_is_added_later(void **state)
     free(mem);
 }
 
-static sb_board *open_worker(uint32_t worker)
-{
-    sb_script_config script = {.name = "a.lua", .source = source, .source_len = strlen(source)};
-    const sb_board_config cfg = {
-        .backend = "uv", .scripts = &script, .nscripts = 1, .worker = worker, .workers = 2};
-    sb_board_error error;
-    sb_board *board;
-    if (sb_board_create(&cfg, &error, &board) != SB_OK)
-        fail_msg("%s", error.text);
-    for (int i = 0; i < 20; i++)
-        sb_engine_step(sb_board_engine(board));
-    return board;
-}
-
 static void expect_in(const sb_text *text, const char *line, bool there)
 {
     if ((strstr(text->text, line) != NULL) != there)
@@ -150,7 +142,7 @@ static void test_workers_show_each_other_what_they_have_now(void **state)
     sb_board *boards[2];
     sb_text metrics = {0}, status = {0}, later = {0};
     for (uint32_t i = 0; i < 2; i++) {
-        boards[i] = open_worker(i);
+        boards[i] = open_worker(i, 2);
         assert_int_equal(sb_ledger_create(mem, SIZE, &ledgers[i]), SB_OK);
         sb_board_set_ledger(boards[i], ledgers[i]);
     }

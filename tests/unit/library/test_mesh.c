@@ -1,8 +1,8 @@
 /* The mesh: two engines that share a box, as two forked processes would. */
 #include "engine/signalbox.h"
 #include "modules/library/mesh.h"
+#include "tests/unit/library/step.h"
 
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -102,22 +102,11 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void step(sb_engine *engine)
-{
-    struct pollfd pfd = {.events = POLLIN};
-    if (engine == NULL)
-        return;
-    pfd.fd = sb_engine_fd(engine);
-    if (sb_engine_timeout(engine) != 0)
-        poll(&pfd, 1, 5);
-    sb_engine_step(engine);
-}
-
 static void step_until(rig *r, int replies)
 {
     for (int i = 0; i < STEPS && r->replies < replies; i++) {
-        step(r->client);
-        step(r->server);
+        step_within(r->client, 5);
+        step_within(r->server, 5);
     }
     assert_int_equal(r->replies, replies);
 }
@@ -139,7 +128,7 @@ static void test_what_is_posted_before_the_owner_looks_waits_for_it(void **state
     start_client(r);
     assert_int_equal(sb_socket_send_bytes(r->dealer, "early", 5), SB_OK);
     for (int i = 0; i < 5; i++)
-        step(r->client);
+        step_within(r->client, 5);
     start_server(r);
     step_until(r, 1);
     assert_string_equal(r->got, "early");
@@ -154,7 +143,7 @@ static void test_a_new_owner_takes_over_the_box(void **state)
     step_until(r, 1);
     stop_server(r);
     for (int i = 0; i < 20; i++)
-        step(r->client);
+        step_within(r->client, 5);
     start_server(r);
     assert_int_equal(sb_socket_send_bytes(r->dealer, "two", 3), SB_OK);
     step_until(r, 2);
@@ -169,7 +158,7 @@ static void test_an_unknown_name_is_closed_and_tried_again(void **state)
     char c;
     assert_true(fd >= 0);
     for (int i = 0; i < STEPS && read(fd, &c, 1) != 0; i++)
-        step(r->server);
+        step_within(r->server, 5);
     assert_int_equal(read(fd, &c, 1), 0);
     close(fd);
     start_client(r);

@@ -4,8 +4,8 @@
 
 #include "engine/signalbox.h"
 #include "modules/library/team.h"
+#include "tests/unit/library/step.h"
 
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -122,32 +122,13 @@ static void leave(client *c)
     c->engine = NULL;
 }
 
-static void step(sb_engine *engine)
-{
-    struct pollfd pfd = {.events = POLLIN};
-    if (engine == NULL)
-        return;
-    pfd.fd = sb_engine_fd(engine);
-    if (sb_engine_timeout(engine) != 0)
-        poll(&pfd, 1, 1);
-    sb_engine_step(engine);
-}
-
 static void turn(rig *r)
 {
     for (uint32_t i = 0; i < WORKERS; i++) {
-        step(r->workers[i].engine);
-        step(r->clients[i].engine);
+        step_within(r->workers[i].engine, 1);
+        step_within(r->clients[i].engine, 1);
     }
 }
-
-#define STEP_UNTIL(r, condition)                                                                             \
-    do {                                                                                                     \
-        bool step_ok = false;                                                                                \
-        for (int step_n = 0; !(step_ok = (condition)) && step_n < STEPS; step_n++)                           \
-            turn(r);                                                                                         \
-        assert_true(step_ok);                                                                                \
-    } while (0)
 
 static void turns(rig *r, int n)
 {
@@ -311,7 +292,7 @@ static void test_a_mate_that_has_no_peer_any_more_hands_on_what_was_under_way(vo
     STEP_UNTIL(r, links(r, 0, "s") == 2 && links(r, 1, "s") == 1);
     for (int i = 0; i < 20; i++)
         publish(r, 0, "w");
-    step(r->workers[0].engine); /* on the way to both */
+    step_within(r->workers[0].engine, 1); /* on the way to both */
     leave(b);
     STEP_UNTIL(r, links(r, 0, "s") == 1);
     turns(r, 50);
