@@ -1,14 +1,16 @@
 """Starting the contestants of one measurement, counting what arrives and what it costs, ending them whatever happens."""
 import os
-import random
 import resource
 import select
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import tempfile
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "scripts"))
+from ports import free_ports  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -28,21 +30,6 @@ class Result:
 
     def __init__(self, rate, cpu=0.0, middle=0.0, words=()):
         self.rate, self.cpu, self.middle, self.words = rate, cpu, middle, words
-
-
-def free_ports(n):
-    """Below those the kernel gives to connecting sockets: nobody takes them meanwhile."""
-    ports = []
-    while len(ports) < n:
-        port = random.randrange(10000, 32000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in ports:
-            ports.append(port)
-    return ports
 
 
 def cpu_ns(pid):

@@ -7,15 +7,15 @@ arrived, checks every arrival, and ends everything it started. The exit code tel
 import argparse
 import json
 import os
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
+
+from ports import free_ports
 
 try:
     import zmq
@@ -54,21 +54,6 @@ def until(condition, seconds, what):
             return value
         time.sleep(0.02)
     raise Failed(f"not within {seconds} s: {what}")
-
-
-def free_ports(n):
-    """Below those the kernel gives to connecting sockets: nobody takes them meanwhile."""
-    ports = []
-    while len(ports) < n:
-        port = random.randrange(10000, 32000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in ports:
-            ports.append(port)
-    return ports
 
 
 def text(frames):

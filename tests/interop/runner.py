@@ -1,8 +1,6 @@
 """Runs functions named test_* of a module, one line each; the exit code tells. A test gets a Bench that ends everything."""
 import argparse
 import os
-import random
-import socket
 import sys
 import tempfile
 import time
@@ -13,6 +11,9 @@ import zmq
 from java_peer import JavaPeer
 from node_peer import NodePeer
 from peer import Failed, Peer, Script, SLOW
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
+from ports import free_port  # noqa: E402
 
 
 class Bench:
@@ -61,18 +62,7 @@ class Bench:
     def path(self, name):
         return os.path.join(self.directory.name, name)
 
-    @staticmethod
-    def free_port():
-        """For those who cannot ask the kernel: below what it gives to connecting sockets, so that none of them takes the
-        port before it is bound."""
-        while True:
-            port = random.randrange(10_000, 32_000)
-            with socket.socket() as s:
-                try:
-                    s.bind(("127.0.0.1", port))
-                    return port
-                except OSError:
-                    continue
+    free_port = staticmethod(free_port)
 
     def finish(self):
         """Everything must end by itself and well."""

@@ -5,11 +5,9 @@ The rules every test gets for free: no [alert] and no sanitizer report in the lo
 """
 import ctypes
 import os
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +15,9 @@ import time
 import unittest
 
 import zmq
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
+from ports import free_port  # noqa: E402
 
 BUILD = os.environ.get("SB_BUILD", os.path.join(os.path.dirname(__file__), "..", "..", "build"))
 BUILD = os.path.abspath(BUILD)
@@ -39,17 +40,6 @@ def uring_works():
 def backends():
     """What to run a test on: io_uring where it can be had, and always libuv."""
     return ["uring", "uv"] if uring_works() else ["uv"]
-
-
-def free_port():
-    """A port nobody uses. Below the range the kernel takes for connections: one of those could come in between."""
-    while True:
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", random.randrange(10000, 32000)))
-                return s.getsockname()[1]
-            except OSError:
-                continue
 
 
 def wait_for(condition, what, patience=PATIENCE):

@@ -1,6 +1,5 @@
 """The signalbox program from outside: its command line, its life, its reload."""
 import os
-import random
 import re
 import signal
 import socket
@@ -13,6 +12,9 @@ import unittest
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
+from ports import free_port  # noqa: E402
 
 BUILD = os.path.abspath(os.environ.get("SB_BUILD", os.path.join(os.path.dirname(__file__), "..", "..", "build")))
 PROGRAM = os.path.join(BUILD, "signalbox")
@@ -48,17 +50,6 @@ front:route {
 }
 eu:route { { to = front } }
 """
-
-
-def free_port():
-    """A port nobody uses. Below the range the kernel takes for connections: one of those could come in between."""
-    while True:
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", random.randrange(10000, 32000)))
-                return s.getsockname()[1]
-            except OSError:
-                continue
 
 
 def call(*args):
