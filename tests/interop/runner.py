@@ -8,6 +8,7 @@ import traceback
 
 import zmq
 
+from browser import Browser
 from java_peer import JavaPeer
 from node_peer import NodePeer
 from peer import Failed, Peer, Script, SLOW
@@ -23,7 +24,7 @@ class Bench:
         self.backend = backend
         self.context = zmq.Context()
         self.peers, self.scripts, self.sockets = [], [], []
-        self.machine = None
+        self.machine = self.chromium = None
         self.directory = tempfile.TemporaryDirectory(prefix="sb-interop-")
 
     def peer(self):
@@ -43,6 +44,13 @@ class Bench:
             self.machine = JavaPeer()
             self.peers.append(self.machine)
         return self.machine
+
+    def browser(self):
+        """Chromium; only in tests that wait for the fixture `node`. One for all: it takes long to start."""
+        if self.chromium is None:
+            self.chromium = Browser()
+            self.peers.append(self.chromium)
+        return self.chromium
 
     def script(self, path, **args):
         s = Script(path, self.backend, **args)

@@ -8,33 +8,33 @@ import nodejs
 from cells import PAGE, WS
 from peer import Failed, until
 from runner import main, tests_of
-from test_websocket import Page, exchange, secured
+from test_websocket import exchange, secured
 
 NAMES = {"REQ": "Req", "REP": "Rep", "SUB": "Sub", "PUB": "Pub", "XSUB": "XSub", "XPUB": "XPub", "PUSH": "Push",
          "PULL": "Pull", "DEALER": "Dealer", "ROUTER": "Router", "PAIR": "Pair"}
 # What the page's socket does; its answer is what it heard, frames joined.
 HEAR = 'return new Promise((done) => s.on("message", (...m) => done(m.map(String).join("|"))));'
 BODIES = {
-    "PUSH": 's.send(["a", "page", ""]); return sleep(3000);',
+    "PUSH": 's.send(["a", "page", ""]);',
     "PULL": HEAR,
     "PAIR": 's.send(["a", "page", ""]); ' + HEAR,
     "DEALER": 's.send(first); ' + HEAR,
     "REQ": 'const said = hear(); s.send(["a", "page", ""]); return said;',
     "REP": 'return new Promise((done) => s.on("message", (...m) => { s.send(["re", ...m.map(String)]); '
-           'sleep(1000).then(() => done(m.map(String).join("|"))); }));',
+           'done(m.map(String).join("|")); }));',
     "ROUTER": 'return new Promise((done) => s.on("message", (id, ...m) => { s.send([id, "re", ...m.map(String)]); '
-              'sleep(1000).then(() => done(m.map(String).join("|"))); }));',
+              'done(m.map(String).join("|")); }));',
     "SUB": 's.subscribe("news."); ' + HEAR,
     "XSUB": 's.send(Buffer.from("\\x01news.")); ' + HEAR,
-    "PUB": 'const t = setInterval(() => s.send(["news.today", "all well"]), 50); await sleep(5000); clearInterval(t);',
-    "XPUB": 'const t = setInterval(() => s.send(["news.today", "all well"]), 50); await sleep(5000); clearInterval(t);',
+    "PUB": 'setInterval(() => s.send(["news.today", "all well"]), 50);',
+    "XPUB": 'setInterval(() => s.send(["news.today", "all well"]), 50);',
 }
 
 
 def body(ours, theirs):
     first = '["", "a", "page", ""]' if ours == "REP" else '["a", "page", ""]'
     return f"""return (async () => {{
-        const sleep = (ms) => new Promise((done) => setTimeout(done, ms)), first = {first};
+        const first = {first};
         const s = new zmq.{NAMES[theirs]}(); s.connect(endpoint);
         const hear = () => {{ {HEAR} }};
         {BODIES[theirs]}
@@ -78,15 +78,15 @@ def pages(bench, over):
         else:
             sock = bench.peer().socket(ours)
             endpoint = sock.bind("ws://127.0.0.1:*/zmq")
-        page = Page(body(ours, theirs), endpoint)
+        page = bench.browser().page(body(ours, theirs), endpoint)
         try:
             want = serve(ours, sock, theirs)
             got = page.answer()
             if want is not None and got != want:
                 raise Failed(f"the page heard {got!r} instead of {want!r}")
         except AssertionError as e:
-            page.p.kill()
-            raise Failed(f"our {ours}, {theirs} of the page over {over}: {e}\n{page.p.communicate()}") from e
+            raise Failed(f"our {ours}, {theirs} of the page over {over}: {e}") from e
+        page.close()
         sock.peer.quit()
         bench.peers.remove(sock.peer)
         sock.peer.reap()

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 import zmq
@@ -193,33 +192,9 @@ def test_backpressure_reaches_libzmq(bench):
         assert ours.recv()[0] == i.to_bytes(4, "big")
 
 
-class Page:
-    """A page in headless Chromium that runs `body` with jszmq; the promise it returns is the answer."""
-
-    def __init__(self, body, endpoint):
-        if not os.path.exists(nodejs.CHROMIUM):
-            raise Failed("no chromium; scripts/deps.sh installs it")
-        self.profile = tempfile.TemporaryDirectory(prefix="sb-chromium-", ignore_cleanup_errors=True)
-        self.p = subprocess.Popen(["node", "browser.js", "bundle.js", self.profile.name, body, endpoint],
-                                  cwd=nodejs.FOLDER, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, text=True)
-
-    def answer(self):
-        try:
-            out, err = self.p.communicate(timeout=60 * SLOW)
-        except subprocess.TimeoutExpired:
-            self.p.terminate()
-            out, err = self.p.communicate(timeout=10)
-        finally:
-            self.profile.cleanup()
-        if self.p.returncode != 0:
-            raise Failed(f"chromium: {self.p.returncode}\n{out}\n{err}")
-        return out.strip()
-
-
 def test_chromium_asks(bench):
     ours = bench.peer().socket("ROUTER")
-    page = Page("""const s = new zmq.Req(); s.connect(endpoint);
+    page = bench.browser().page("""const s = new zmq.Req(); s.connect(endpoint);
         const said = new Promise((done) => s.on("message", (...m) => done(m.join("|"))));
         s.send(["from", "a page"]); return said;""", ours.bind("ws://127.0.0.1:*/zmq"))
     got = ours.recv(40000)
@@ -230,7 +205,7 @@ def test_chromium_asks(bench):
 
 def test_chromium_subscribes(bench):
     ours = bench.peer().socket("XPUB")
-    page = Page("""const s = new zmq.Sub(); s.connect(endpoint); s.subscribe("news.");
+    page = bench.browser().page("""const s = new zmq.Sub(); s.connect(endpoint); s.subscribe("news.");
         return new Promise((done) => s.on("message", (...m) => done(m.join("|"))));""",
                 ours.bind("ws://127.0.0.1:*"))
     assert ours.recv(40000) == [b"\1news."]
@@ -261,7 +236,7 @@ def test_jszmq_over_tls(bench):
 
 def test_chromium_over_tls(bench):
     ours, endpoint = secured(bench, "ROUTER")
-    page = Page("""const s = new zmq.Req(); s.connect(endpoint);
+    page = bench.browser().page("""const s = new zmq.Req(); s.connect(endpoint);
         const said = new Promise((done) => s.on("message", (...m) => done(m.join("|"))));
         s.send("secret"); return said;""", endpoint)
     got = ours.recv(40000)
