@@ -1,13 +1,13 @@
 """What the fault tests share: sizes, a target for each test, and how they are run. Each test prints its figure.
 SB_FAULTS=full takes the sizes of docs/security-rows.md instead of those that fit into a minute."""
-import argparse
 import os
 import sys
 import time
-import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "interop")]
+import cases  # noqa: E402
+from cases import NotHere  # noqa: E402, F401
 from runner import uring_works  # noqa: E402
 from target import Target  # noqa: E402
 
@@ -55,36 +55,5 @@ def patience():
     return max(1.0, (time.monotonic() - wall) / 0.1) * (20 if SANITIZED else 1)
 
 
-class NotHere(Exception):
-    """What the test needs is not allowed, or not there."""
-
-
-def run_one(name, function, backend):
-    """True: good; False: failed; None: cannot be run here."""
-    began = time.monotonic()
-    try:
-        function(backend)
-        return True
-    except NotHere as why:
-        print(f"  not run here: {why}")
-        return None
-    except Exception:
-        traceback.print_exc()
-        return False
-    finally:
-        print(f"{time.monotonic() - began:6.2f} s  {name}", flush=True)
-
-
 def main(names):
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--backend", default="auto")
-    parser.add_argument("only", nargs="*", help="names, or parts of them")
-    args = parser.parse_args()
-    if args.backend == "uring" and not uring_works():
-        print("no io_uring here")
-        return 77
-    tests = [(n, f) for n, f in names.items() if n.startswith("test_") and callable(f)]
-    chosen = [(n, f) for n, f in tests if not args.only or any(o in n for o in args.only)]
-    bad = [name for name, function in chosen if run_one(name, function, args.backend) is False]
-    print(f"{len(chosen)} tests, {len(bad)} failed" + "".join(f"\n  failed: {name}" for name in bad))
-    return 1 if bad or not chosen else 0
+    return cases.main(cases.of(names), lambda function, backend: function(backend), uring_works)

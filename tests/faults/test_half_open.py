@@ -1,6 +1,5 @@
 """P3: a peer whose cable is pulled is found by heartbeats, or by what it does not acknowledge. Needs a network namespace; where
 none may be made the test is skipped (77), not passed."""
-import argparse
 import os
 import subprocess
 import sys
@@ -8,7 +7,7 @@ import tempfile
 import threading
 import time
 
-from common import NotHere, uring_works
+from common import NotHere, main
 
 NET = f"10.77.{os.getpid() % 254 + 1}"  # runs may overlap
 
@@ -93,24 +92,14 @@ def check_half_open(backend, name, what, ends, seconds):
                     process.wait()
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--backend", default="auto")
-    backend = parser.parse_args().backend
+def test_a_pulled_cable_is_found(backend):
     name = f"sb{os.getpid()}"
-    if backend == "uring" and not uring_works():
-        print("no io_uring here")
-        return 77
     try:
         run("ip", "netns", "add", name)
         connected(backend, name)
-    except NotHere as why:
-        print(f"not run here: {why}")
-        return 77
     finally:
         subprocess.run(["ip", "netns", "del", name], capture_output=True)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(globals()))

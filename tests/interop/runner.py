@@ -1,13 +1,11 @@
-"""Runs functions named test_* of a module, one line each; the exit code tells. A test gets a Bench that ends everything."""
-import argparse
+"""What a test of a file gets, and its end. Runs functions named test_* of a module; the exit code tells (cases.py)."""
 import os
 import sys
 import tempfile
-import time
-import traceback
 
 import zmq
 
+import cases
 from browser import Browser
 from java_peer import JavaPeer
 from node_peer import NodePeer
@@ -88,20 +86,17 @@ class Bench:
         self.directory.cleanup()
 
 
-def run_one(name, function, backend):
-    bench, began = Bench(backend), time.monotonic()
+def run_one(function, backend):
+    bench = Bench(backend)
     try:
         function(bench)
         bench.finish()
-        return True
     except Exception:
-        traceback.print_exc()
         for p in bench.peers + bench.scripts:
             print(f"--- stderr of {p.name}:\n{p.text()[-3000:]}", file=sys.stderr)
-        return False
+        raise
     finally:
         bench.reap()
-        print(f"{time.monotonic() - began:6.2f} s  {name}", flush=True)
 
 
 def uring_works():
@@ -118,18 +113,8 @@ def uring_works():
 
 
 def main(tests):
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--backend", default="auto")
-    parser.add_argument("only", nargs="*", help="names, or parts of them")
-    args = parser.parse_args()
-    if args.backend == "uring" and not uring_works():
-        print("no io_uring here")
-        sys.exit(77)
-    chosen = [(n, f) for n, f in tests if not args.only or any(o in n for o in args.only)]
-    bad = [name for name, function in chosen if not run_one(name, function, args.backend)]
-    print(f"{len(chosen)} tests, {len(bad)} failed" + "".join(f"\n  failed: {name}" for name in bad))
-    sys.exit(1 if bad or not chosen else 0)
+    sys.exit(cases.main(tests, run_one, uring_works))
 
 
 def tests_of(module):
-    return [(n, f) for n, f in vars(module).items() if n.startswith("test_") and callable(f)]
+    return cases.of(vars(module))

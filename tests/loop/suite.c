@@ -371,23 +371,20 @@ static int run_mode(const suite_backend *backend, bool host)
     return _cmocka_run_group_tests(name, tests, n, NULL, NULL);
 }
 
-struct fixture *suite_open(const suite_backend *backend)
+int suite_set_up(void **state)
 {
     struct fixture *fx = calloc(1, sizeof *fx);
-    void *state = fx;
     assert_non_null(fx);
-    fx->backend = backend;
-    if (set_up(&state) == 0)
-        return fx;
-    free(fx);
-    return NULL;
+    fx->backend = *state;
+    *state = fx;
+    return set_up(state);
 }
 
-void suite_close(struct fixture *fx)
+int suite_tear_down(void **state)
 {
-    void *state = fx;
-    tear_down(&state);
-    free(fx);
+    tear_down(state);
+    free(*state);
+    return 0;
 }
 
 int suite_run(const suite_backend *backend)

@@ -124,8 +124,11 @@ void make_pair(struct fixture *fx, struct peer *a, struct peer *b);
 
 struct fixture *fixture_of(void **state);
 
-/* A fixture outside the suite, for what only one backend has. NULL when its loop cannot be made. */
-struct fixture *suite_open(const suite_backend *backend);
-void suite_close(struct fixture *fx);
+/* A fixture outside the suite, for what only one backend has: its tests are made with SUITE_TEST. */
+int suite_set_up(void **state);
+int suite_tear_down(void **state);
+
+#define SUITE_TEST(fn, backend)                                                                              \
+    cmocka_unit_test_prestate_setup_teardown(fn, suite_set_up, suite_tear_down, (void *)&(backend))
 
 #endif

@@ -17,18 +17,6 @@ static sb_err make_tight(sb_loop **out)
 
 static const suite_backend tight = {.name = "uring", .make = make_tight};
 
-static int set_up(void **state)
-{
-    *state = suite_open(&tight);
-    return *state != NULL ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    suite_close(*state);
-    return 0;
-}
-
 static struct uring_loop *loop_of(void **state)
 {
     return uring_from_loop(fixture_of(state)->loop);
@@ -162,7 +150,7 @@ static void test_overflow_beside_traffic_loses_and_repeats_nothing(void **state)
     free(asks);
 }
 
-#define LOOP_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define LOOP_TEST(fn) SUITE_TEST(fn, tight)
 
 int main(void)
 {

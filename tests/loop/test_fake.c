@@ -8,18 +8,6 @@
 
 static const suite_backend fake = {.name = "fake", .make = sb_fake_create};
 
-static int set_up(void **state)
-{
-    *state = suite_open(&fake);
-    return *state != NULL ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    suite_close(*state);
-    return 0;
-}
-
 static void settle(struct fixture *fx)
 {
     assert_true(sb_fake_settle(fx->loop, 1000));
@@ -304,7 +292,7 @@ static void test_the_clock_moves_only_by_hand_in_steps(void **state)
     assert_int_equal(sb_loop_now(fx->loop), start + 10 * SB_NS_PER_MS);
 }
 
-#define LOOP_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define LOOP_TEST(fn) SUITE_TEST(fn, fake)
 
 static void test_loops_beside_each_other_share_a_network(void **state)
 {

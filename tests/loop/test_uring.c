@@ -17,18 +17,6 @@ static sb_err make_usual(sb_loop **out)
 
 static const suite_backend usual = {.name = "uring", .make = make_usual};
 
-static int set_up(void **state)
-{
-    *state = suite_open(&usual);
-    return *state != NULL ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    suite_close(*state);
-    return 0;
-}
-
 static struct uring_loop *loop_of(void **state)
 {
     return uring_from_loop(fixture_of(state)->loop);
@@ -177,7 +165,7 @@ static void test_stop_and_start_in_one_turn_leave_the_receive_alone(void **state
     peer_close(&b);
 }
 
-#define LOOP_TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define LOOP_TEST(fn) SUITE_TEST(fn, usual)
 
 int main(void)
 {
