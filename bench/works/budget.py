@@ -14,7 +14,7 @@ from harness import Failed, Proc, Result, Run, free_ports
 from works.broker import Broker
 
 BUDGET = {("send", 64): 314, ("receive", 64): 196, ("pass", 64): 30, ("route", 64): 241, ("fan", 64): 7,
-          ("prefixes", 64): 510, ("few", 64): 460, ("many", 64): 520, ("choose", 64): 2110, ("edit", 64): 4140}
+          ("prefixes", 64): 400, ("few", 64): 354, ("many", 64): 356, ("choose", 64): 2110, ("edit", 64): 4140}
 COUNTS = 20000, 60000
 # Subscribers, and how many prefixes they share; a thousand of these are sent.
 PUBLISHED = {"fan": (16, 0), "prefixes": (16, 10000), "few": (1, 1000), "many": (1, 30000)}

@@ -4,40 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #define MAP_MIN 8
-
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-    unsigned __int128 product = (unsigned __int128)a * b;
-
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static uint64_t load(const uint8_t *p, size_t n)
-{
-    uint64_t v = 0;
-
-    memcpy(&v, p, n);
-    return v;
-}
-
-uint64_t sb_hash(const void *data, size_t len, uint64_t seed)
-{
-    const uint64_t k0 = 0x9e3779b97f4a7c15ull, k1 = 0xd6e8feb86659fd93ull;
-    const uint8_t *p = data;
-    uint64_t h = mix(seed ^ k0, len ^ k1);
-    size_t left = len;
-
-    for (; left >= 16; left -= 16, p += 16)
-        h = mix(load(p, 8) ^ k1, load(p + 8, 8) ^ h);
-    if (left > 8)
-        return mix(mix(load(p, 8) ^ k1, load(p + 8, left - 8) ^ h), k0);
-    if (left > 0)
-        h = mix(load(p, left) ^ k1, h ^ k0);
-    return mix(h, k0 ^ len);
-}
 
 void sb_map_init(sb_map *map)
 {
@@ -71,7 +39,7 @@ sb_map_entry *sb_map_find(const sb_map *map, const void *key, size_t len)
 {
     if (map->n == 0)
         return NULL;
-    return map->slots[slot_of(map, key, len, sb_hash(key, len, map->seed))];
+    return map->slots[slot_of(map, key, len, sb__hash_keyed(key, len, map->seed))];
 }
 
 void *sb_map_get(const sb_map *map, const void *key, size_t len)
@@ -79,15 +47,6 @@ void *sb_map_get(const sb_map *map, const void *key, size_t len)
     sb_map_entry *e = sb_map_find(map, key, len);
 
     return e != NULL ? e->value : NULL;
-}
-
-static uint64_t fresh_seed(const sb_map *map)
-{
-    uint64_t seed;
-
-    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed)
-        seed = (uint64_t)(uintptr_t)map;
-    return seed;
 }
 
 static void move_entry(sb_map_entry **slots, size_t cap, sb_map_entry *e)
@@ -111,7 +70,7 @@ static sb_err reserve(sb_map *map)
     if (slots == NULL)
         return SB_ENOMEM;
     if (map->cap == 0)
-        map->seed = fresh_seed(map);
+        map->seed = sb__hash_seed(map);
     for (size_t i = 0; i < map->cap; i++)
         if (map->slots[i] != NULL)
             move_entry(slots, cap, map->slots[i]);
@@ -143,7 +102,7 @@ sb_err sb_map_add(sb_map *map, const void *key, size_t len, void *value)
     assert(value != NULL && "NULL means: not there");
     if (reserve(map) != SB_OK)
         return SB_ENOMEM;
-    hash = sb_hash(key, len, map->seed);
+    hash = sb__hash_keyed(key, len, map->seed);
     i = slot_of(map, key, len, hash);
     if (map->slots[i] != NULL)
         return SB_EEXIST;
@@ -188,7 +147,7 @@ void *sb_map_remove(sb_map *map, const void *key, size_t len)
 
     if (map->n == 0)
         return NULL;
-    i = slot_of(map, key, len, sb_hash(key, len, map->seed));
+    i = slot_of(map, key, len, sb__hash_keyed(key, len, map->seed));
     e = map->slots[i];
     if (e == NULL)
         return NULL;

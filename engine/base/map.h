@@ -2,10 +2,11 @@
  * equals-rows.
  *
  * Open addressing with linear probing; each key is a heap block of its own, so it stays where it is. The hash
- * is seeded: keys may come from peers. */
+ * has a secret: keys may come from peers. */
 #ifndef SB_BASE_MAP_H
 #define SB_BASE_MAP_H
 
+#include "engine/base/hash.h"
 #include "engine/error.h"
 
 #include <stdbool.h>
@@ -51,8 +52,5 @@ void *sb_map_remove(sb_map *map, const void *key, size_t len);
 /* Walks in no order: *pos starts at 0; NULL at the end. Values may be changed meanwhile, keys not added or
  * removed. */
 sb_map_entry *sb_map_next(const sb_map *map, size_t *pos);
-
-/* The hash the map uses, for others who need one: wyhash-like, 64 bit, not cryptographic. */
-uint64_t sb_hash(const void *data, size_t len, uint64_t seed);
 
 #endif

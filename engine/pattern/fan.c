@@ -93,37 +93,48 @@ static sb_err visit(sb__fan *fan, sb_peer *peer, const sb_msg *msg)
     return SB_OK;
 }
 
-/* Every holder of a matching prefix; `whole`: of the whole topic; `only`: this peer, NULL for all. The
- * callers' constants decide at compile time. */
-static inline sb_err visit_holders(sb__fan *fan, const sb__topics *set, const sb_frame *topic,
-    const sb_msg *msg, bool whole, const sb_peer *only)
+/* `only`: this peer, NULL for all. */
+static sb_err visit_holders(
+    sb__fan *fan, const sb__topic_sub *subs, uint32_t n, const sb_msg *msg, const sb_peer *only)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if ((only == NULL || subs[i].peer == only) && visit(fan, subs[i].peer, msg) != SB_OK)
+            return SB_EAGAIN;
+    return SB_OK;
+}
+
+/* Every holder of a matching prefix. */
+static inline sb_err visit_prefixes(
+    sb__fan *fan, const sb__topics *set, const sb_frame *topic, const sb_msg *msg, const sb_peer *only)
 {
     const sb__topic_sub *subs;
     uint32_t n;
     sb__topic_cursor c = sb__topics_walk(set, topic->data, topic->len);
     fan->serial++;
     while ((subs = sb__topics_next(&c, &n)) != NULL)
-        for (uint32_t i = 0; i < n && (!whole || c.left == 0); i++)
-            if ((only == NULL || subs[i].peer == only) && visit(fan, subs[i].peer, msg) != SB_OK)
-                return SB_EAGAIN;
+        if (visit_holders(fan, subs, n, msg, only) != SB_OK)
+            return SB_EAGAIN;
     return SB_OK;
 }
 
 static sb_err visit_matching(sb__fan *fan, const sb_frame *topic, const sb_msg *msg)
 {
-    return visit_holders(fan, &fan->topics, topic, msg, false, NULL);
+    return visit_prefixes(fan, &fan->topics, topic, msg, NULL);
 }
 
 /* RADIO: the whole topic must match, not its beginning. */
 static sb_err visit_exact(sb__fan *fan, const sb_frame *topic, const sb_msg *msg)
 {
-    return visit_holders(fan, &fan->topics, topic, msg, true, NULL);
+    uint32_t n;
+    const sb__topic_sub *subs = sb__topics_exact(&fan->topics, topic->data, topic->len, &n);
+    fan->serial++;
+    return subs != NULL ? visit_holders(fan, subs, n, msg, NULL) : SB_OK;
 }
 
 /* xpub_manual_last_value: the peer whose subscription was granted last, if it matches. */
 static sb_err visit_only(sb__fan *fan, const sb_frame *topic, const sb_msg *msg)
 {
-    return visit_holders(fan, &fan->topics, topic, msg, false, fan->only);
+    return visit_prefixes(fan, &fan->topics, topic, msg, fan->only);
 }
 
 /* invert_matching: all connected peers but those that match. */
@@ -150,7 +161,7 @@ static sb_err visit_links(sb__fan *fan, const sb_frame *topic, const sb_msg *msg
 {
     if (fan->links.count == 0 || fan->base.passing)
         return SB_OK;
-    return visit_holders(fan, &fan->links, topic, msg, false, NULL);
+    return visit_prefixes(fan, &fan->links, topic, msg, NULL);
 }
 
 static sb_err (*visitor(const sb__fan *fan))(sb__fan *, const sb_frame *, const sb_msg *)

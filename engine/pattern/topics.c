@@ -1,9 +1,9 @@
-/* The topic trie. Before: the publishing and subscribing patterns. After: nothing.
+/* The topic trie. Before: the publishing and subscribing patterns. After: topic_jump.c.
  *
  * A node lies where it was made until it is removed or merged; peers' lists and children point to it. A
  * branch that is no prefix has no holders and at least two children (one, when there was no memory to merge
  * it away). */
-#include "engine/pattern/topic_node.h"
+#include "engine/pattern/topic_jump.h"
 
 #include "engine/base/heap.h"
 #include "engine/pattern/pipe.h"
@@ -23,9 +23,11 @@ struct list {
 
 static bool resize_kids(sb__topic_node *node, uint16_t cap)
 {
-    uint8_t *kids = malloc(((cap + 7u) & ~7u) + cap * sizeof node);
+    const size_t keys = (cap + 7u) & ~7u;
+    uint8_t *kids = malloc(keys + cap * sizeof node);
     if (kids == NULL)
         return false;
+    memset(kids, 0, keys);
     if (node->nkids > 0) {
         memcpy(kids, node->kids, node->nkids);
         memcpy(sb__kids(kids, cap), sb__kids(node->kids, node->kcap), node->nkids * sizeof node);
@@ -227,14 +229,25 @@ static sb__topic_node *split(sb__topic_node *node, size_t at)
     return branch;
 }
 
-static sb__topic_node *add_leaf(sb__topic_node *node, const uint8_t *label, size_t len)
+static sb__topic_node *add_leaf(sb__topics *t, sb__topic_node *node, const uint8_t *label, size_t len)
 {
     sb__topic_node *leaf = create_node(label, len);
     if (leaf == NULL || !add_kid(node, leaf)) {
         free(leaf);
         return NULL;
     }
+    t->inner += node->nkids == 1 && node->nsubs > 0;
+    if (node->nkids == SB__JUMP_KIDS)
+        sb__jumps_add(t, node);
     return leaf;
+}
+
+static void remove_leaf(sb__topics *t, sb__topic_node *node, sb__topic_node *leaf)
+{
+    if (node->nkids == SB__JUMP_KIDS)
+        sb__jumps_remove(t, node);
+    remove_kid(node, leaf);
+    t->inner -= node->nkids == 0 && node->nsubs > 0;
 }
 
 /* The node of exactly this topic, made if it is missing. */
@@ -243,7 +256,7 @@ static sb__topic_node *make_node(sb__topics *t, const uint8_t *topic, size_t len
     sb__topic_node *node = t->root, **at;
     while (node != NULL && len > 0) {
         if ((at = sb__kid_at(node, topic[0])) == NULL)
-            return add_leaf(node, topic, len);
+            return add_leaf(t, node, topic, len);
         sb__topic_node *next = *at;
         size_t n = common(next->label, topic, len < next->len ? len : next->len);
         node = n < next->len ? split(next, n) : next;
@@ -280,7 +293,7 @@ static void replace(sb__topic_node *old, sb__topic_node *moved)
 }
 
 /* A branch without holders and with one child becomes one node with it. */
-static void merge(sb__topic_node *branch)
+static void merge(sb__topics *t, sb__topic_node *branch)
 {
     sb__topic_node *only = sb__kid(branch, 0);
     sb__topic_node *both = alloc_node(branch->len + (size_t)only->len);
@@ -292,6 +305,8 @@ static void merge(sb__topic_node *branch)
     both->len = branch->len + only->len;
     both->parent = branch->parent;
     replace(branch, both);
+    if (both->nkids >= SB__JUMP_KIDS)
+        sb__jumps_move(t, both);
     free(only);
     free_node(branch);
 }
@@ -302,14 +317,14 @@ static void prune(sb__topics *t, sb__topic_node *node)
     while (node != NULL && node->nsubs == 0 && node->nkids == 0) {
         sb__topic_node *parent = node->parent;
         if (parent != NULL)
-            remove_kid(parent, node);
+            remove_leaf(t, parent, node);
         else
             t->root = NULL;
         free_node(node);
         node = parent;
     }
     if (node != NULL && node->parent != NULL && node->nsubs == 0 && node->nkids == 1)
-        merge(node);
+        merge(t, node);
 }
 
 /* ---- the set ---- */
@@ -359,7 +374,11 @@ sb_err sb__topics_add(sb__topics *t, sb_peer *peer, const uint8_t *topic, size_t
         return SB_ENOMEM;
     }
     *first = node->nsubs == 1;
-    t->count += *first;
+    if (*first) {
+        t->count++;
+        t->inner += node->nkids > 0;
+        sb__jumps_fit(t);
+    }
     return SB_OK;
 }
 
@@ -377,7 +396,9 @@ static bool let_go(sb__topics *t, sb__topic_node *node, sb__topic_sub *sub, size
     if (node->nsubs > 0)
         return false;
     t->count--;
+    t->inner -= node->nkids > 0;
     prune(t, node);
+    sb__jumps_fit(t);
     sb__heap_gone(&t->gone, t->count);
     return true;
 }
@@ -395,18 +416,18 @@ sb_err sb__topics_remove(sb__topics *t, sb_peer *peer, const uint8_t *topic, siz
     return SB_OK;
 }
 
+const sb__topic_sub *sb__topics_exact(const sb__topics *t, const uint8_t *topic, size_t len, uint32_t *n)
+{
+    const sb__topic_node *node = find_node(t, topic, len);
+    if (node == NULL || node->nsubs == 0)
+        return NULL;
+    return sb__topic_holders(node, n);
+}
+
 bool sb__topics_holds(const sb__topics *t, const sb_peer *peer, const uint8_t *topic, size_t len)
 {
     const sb__topic_node *node = find_node(t, topic, len);
     return node != NULL && find_holder(node, peer) != NULL;
-}
-
-static size_t depth(const sb__topic_node *node)
-{
-    size_t len = 0;
-    for (; node != NULL; node = node->parent)
-        len += node->len;
-    return len;
 }
 
 /* The topic of a node, in the set's scratch; NULL when out of memory. */
@@ -438,7 +459,7 @@ void sb__topics_remove_peer(sb__topics *t, sb_peer *peer, sb__topics_fn *gone, v
     while (peer->pattern_data != NULL) {
         struct list *list = peer->pattern_data;
         sb__topic_node *node = list->nodes[list->n - 1];
-        size_t len = depth(node);
+        size_t len = sb__topic_depth(node);
         const uint8_t *text = gone != NULL && node->nsubs == 1 ? text_of(t, node, len) : NULL;
         if (let_go(t, node, find_holder(node, peer), len) && text != NULL)
             gone(arg, text, len);
@@ -448,27 +469,16 @@ void sb__topics_remove_peer(sb__topics *t, sb_peer *peer, sb__topics_fn *gone, v
 
 /* ---- looking ---- */
 
-static const sb__topic_node *next_sibling(const sb__topic_node *node)
-{
-    for (; node->parent != NULL; node = node->parent) {
-        const sb__topic_node *up = node->parent;
-        uint32_t i = (uint32_t)(sb__kid_at(up, node->label[0]) - sb__kids(up->kids, up->kcap)) + 1;
-        if (i < up->nkids)
-            return sb__kid(up, i);
-    }
-    return NULL;
-}
-
 void sb__topics_look(sb__topics *t, sb__topics_look_fn *fn, void *arg)
 {
     const sb__topic_node *node = t->root;
     bool more = true;
     while (node != NULL && more) {
-        size_t len = node->nsubs > 0 ? depth(node) : 0;
+        size_t len = node->nsubs > 0 ? sb__topic_depth(node) : 0;
         const uint8_t *text = node->nsubs > 0 ? text_of(t, node, len) : NULL;
         if (text != NULL)
             more = fn(arg, text, len, node->nsubs);
-        node = node->nkids > 0 ? sb__kid(node, 0) : next_sibling(node);
+        node = sb__topic_after(node);
     }
     forget_text(t);
 }
@@ -510,5 +520,6 @@ void sb__topics_finish(sb__topics *t)
         node = parent;
     }
     forget_text(t);
+    sb__jumps_finish(t);
     sb__topics_init(t);
 }

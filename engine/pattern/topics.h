@@ -2,8 +2,9 @@
  * often as it was subscribed. Finds all prefixes of a message's topic in O(topic length), however many there
  * are.
  *
- * A radix trie of one node per branch or prefix; the root is the empty prefix, "subscribe all". About 100
- * octets per prefix; what is removed is freed at once. No recursion: the depth is in the hands of peers. */
+ * A radix trie of one node per branch or prefix; the root is the empty prefix, "subscribe all". A large one
+ * has shortcuts to its branches (topic_jump.h). About 100 octets per prefix; what is removed is freed at
+ * once. No recursion: the depth is in the hands of peers. */
 #ifndef SB_TOPICS_H
 #define SB_TOPICS_H
 
@@ -31,7 +32,9 @@ typedef struct sb__topics {
     sb__topic_node *root; /* NULL while empty */
     uint8_t *text;        /* scratch for the texts told */
     size_t text_cap;
-    uint64_t gone; /* prefixes that went since their memory was given back */
+    uint64_t gone;                 /* prefixes that went since their memory was given back */
+    uint64_t inner;                /* prefixes that are the beginning of others */
+    struct sb__topic_jumps *jumps; /* NULL: too few topics, or no memory */
 } sb__topics;
 
 void sb__topics_init(sb__topics *t);
@@ -59,23 +62,11 @@ void sb__topics_look(sb__topics *t, sb__topics_look_fn *fn, void *arg);
 /* Whether anybody holds a prefix of `data`. */
 bool sb__topics_match(const sb__topics *t, const uint8_t *data, size_t len);
 
-/* Walks the holders of all prefixes of `data`, shortest first; a peer may come more than once. */
-typedef struct sb__topic_cursor {
-    const sb__topic_node *at;
-    const uint8_t *data;
-    size_t left;
-    bool begun;
-} sb__topic_cursor;
+/* The holders of exactly this topic, *n of them; NULL: there are none. Valid until the set changes. */
+const sb__topic_sub *sb__topics_exact(const sb__topics *t, const uint8_t *topic, size_t len, uint32_t *n);
 
-static inline sb__topic_cursor sb__topics_walk(const sb__topics *t, const uint8_t *data, size_t len)
-{
-    return (sb__topic_cursor){.at = t->root, .data = data, .left = len};
-}
-/* The holders of the next prefix, *n of them; NULL at the end. Valid until the set changes. */
-const sb__topic_sub *sb__topics_next(sb__topic_cursor *c, uint32_t *n);
-
-/* The same the other way round, to compare: two topics with the same longest held prefix have the same
- * holders. */
+/* The longest prefixes of a topic, and from there to shorter ones: two topics with the same longest held
+ * prefix have the same holders. */
 typedef struct sb__topic_match {
     const sb__topic_node *node;    /* the longest prefix that somebody holds; NULL: nobody holds any */
     const sb__topic_node *shorter; /* the next shorter one; NULL: there is none */
@@ -84,6 +75,19 @@ sb__topic_match sb__topics_longest(const sb__topics *t, const uint8_t *data, siz
 /* The one after match.shorter, and so on. */
 const sb__topic_node *sb__topic_shorter(const sb__topic_node *node);
 const sb__topic_sub *sb__topic_holders(const sb__topic_node *node, uint32_t *n);
+
+/* Walks the holders of all prefixes of `data`, longest first; a peer may come more than once. */
+typedef struct sb__topic_cursor {
+    sb__topic_match at;
+} sb__topic_cursor;
+
+static inline sb__topic_cursor sb__topics_walk(const sb__topics *t, const uint8_t *data, size_t len)
+{
+    return (sb__topic_cursor){.at = sb__topics_longest(t, data, len)};
+}
+/* The holders of the next prefix, *n of them; NULL at the end. Valid until the set changes. */
+const sb__topic_sub *sb__topics_next(sb__topic_cursor *c, uint32_t *n);
+
 /* Every topic has the same longest held prefix. */
 bool sb__topics_alike(const sb__topics *t);
 

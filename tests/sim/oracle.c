@@ -141,21 +141,37 @@ void sim_check_taken(sim *w, sim_slot *s, const sb_peer *peer, const sim_stamp *
     check_order(w, s, id, st);
 }
 
+/* Peers, each once. */
+struct peers {
+    const sb_peer *v[64];
+    uint32_t n;
+};
+
+static void note_peers(struct peers *got, const sb__topic_sub *subs, uint32_t n)
+{
+    for (uint32_t i = 0, k; i < n && got->n < 64; i++) {
+        for (k = 0; k < got->n && got->v[k] != subs[i].peer; k++)
+            ;
+        if (k == got->n)
+            got->v[got->n++] = subs[i].peer;
+    }
+}
+
 uint64_t sim_copies(const sim_slot *s, const void *topic, size_t len)
 {
     const sb__fan *fan = (const sb__fan *)s->sock->pattern;
-    const sb_peer *got[64];
     const sb__topic_sub *subs;
-    uint32_t n, k, found = 0;
+    struct peers got = {.n = 0};
+    uint32_t n = 0;
+    if (fan->exact) {
+        subs = sb__topics_exact(&fan->topics, topic, len, &n);
+        note_peers(&got, subs, n);
+        return got.n;
+    }
     sb__topic_cursor c = sb__topics_walk(&fan->topics, topic, len);
     while ((subs = sb__topics_next(&c, &n)) != NULL)
-        for (uint32_t i = 0; i < n && found < 64 && (!fan->exact || c.left == 0); i++) {
-            for (k = 0; k < found && got[k] != subs[i].peer; k++)
-                ;
-            if (k == found)
-                got[found++] = subs[i].peer;
-        }
-    return found;
+        note_peers(&got, subs, n);
+    return got.n;
 }
 
 /* ---- all is quiet ---- */

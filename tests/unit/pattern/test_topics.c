@@ -1,9 +1,10 @@
 /* The topic trie against a naive model: an array of (peer, topic, references). */
 #include "engine/pattern/pipe.h"
-#include "engine/pattern/topics.h"
+#include "engine/pattern/topic_jump.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,6 +118,9 @@ static void check_match(const sb__topics *t, sb_peer *peers, struct model *m)
         }
     assert_memory_equal(got, want, sizeof got);
     assert_int_equal(sb__topics_match(t, data, len), any);
+    uint32_t exact = (uint32_t)model_holders(m, data, len);
+    subs = sb__topics_exact(t, data, len, &n);
+    assert_int_equal(subs != NULL ? n : 0, exact);
 }
 
 struct told {
@@ -171,6 +175,28 @@ static void check_counts(sb__topics *t, sb_peer *peers, struct model *m)
     }
 }
 
+/* What the shortcuts are made of, from the trie itself. */
+static void check_jumps(const sb__topics *t)
+{
+    uint32_t at[SB__JUMP_MAX + 1] = {0}, n = 0;
+    uint64_t inner = 0;
+    for (const sb__topic_node *node = t->root; node != NULL; node = sb__topic_after(node)) {
+        size_t depth = sb__topic_depth(node);
+        inner += node->nsubs > 0 && node->nkids > 0;
+        if (node->nkids < SB__JUMP_KIDS || depth == 0 || depth > SB__JUMP_MAX)
+            continue;
+        at[depth]++;
+        n++;
+    }
+    assert_int_equal(t->inner, inner);
+    if (t->jumps == NULL)
+        return;
+    assert_int_equal(t->jumps->n, n);
+    assert_memory_equal(t->jumps->at, at, sizeof at);
+    for (uint32_t i = 1; i <= SB__JUMP_MAX; i++)
+        assert_true(at[i] <= at[t->jumps->depth]);
+}
+
 static void run(uint64_t seed)
 {
     static struct model m;
@@ -187,13 +213,16 @@ static void run(uint64_t seed)
         check_match(&t, peers, &m);
         if (rnd(&m, 1000) == 0)
             drop_peer(&t, peers, &m, (int)rnd(&m, PEERS));
-        if (i % 100 == 0)
+        if (i % 100 == 0) {
             check_counts(&t, peers, &m);
+            check_jumps(&t);
+        }
     }
     for (int p = 0; p < PEERS; p++)
         drop_peer(&t, peers, &m, p);
     assert_int_equal(t.count, 0);
     assert_null(t.root);
+    assert_null(t.jumps);
     sb__topics_finish(&t);
 }
 
@@ -276,6 +305,123 @@ static void test_many_peers_hold_one_topic(void **state)
     sb__topics_finish(&t);
 }
 
+/* ---- shortcuts ---- */
+
+/* "t.0001234". */
+static size_t number(uint8_t *topic, uint32_t i)
+{
+    return (size_t)snprintf((char *)topic, TOPICS, "t.%07u", i);
+}
+
+static void add_numbers(sb__topics *t, sb_peer *peer, uint32_t from, uint32_t to)
+{
+    uint8_t topic[TOPICS];
+    bool edge;
+    for (uint32_t i = from; i < to; i++)
+        assert_int_equal(sb__topics_add(t, peer, topic, number(topic, i), &edge), SB_OK);
+}
+
+static uint32_t matches(const sb__topics *t, const char *topic)
+{
+    uint32_t n, all = 0;
+    sb__topic_cursor c = sb__topics_walk(t, (const uint8_t *)topic, strlen(topic));
+    while (sb__topics_next(&c, &n) != NULL)
+        all += n;
+    return all;
+}
+
+/* One step from a branch that is jumped to, however many topics there are. */
+static void test_a_large_set_is_entered_near_its_leaves(void **state)
+{
+    (void)state;
+    sb__topics t;
+    sb_peer peer = {0};
+    const uint8_t topic[] = "t.0000123 and so on";
+    for (uint32_t n = 1000; n <= 100000; n *= 10) {
+        size_t depth;
+        sb__topics_init(&t);
+        add_numbers(&t, &peer, 0, n);
+        const sb__topic_node *branch = sb__jump(&t, topic, sizeof topic, &depth);
+        assert_non_null(branch);
+        assert_int_equal(depth, 8);
+        assert_ptr_equal(*sb__kid_at(branch, '3'), sb__topics_longest(&t, topic, sizeof topic).node);
+        check_jumps(&t);
+        sb__topics_remove_peer(&t, &peer, NULL, NULL);
+        assert_null(t.jumps);
+        sb__topics_finish(&t);
+    }
+}
+
+static void test_a_small_set_has_no_shortcuts_and_a_shrunk_one_loses_them(void **state)
+{
+    (void)state;
+    sb__topics t;
+    sb_peer peer = {0};
+    uint8_t topic[TOPICS];
+    bool edge;
+    sb__topics_init(&t);
+    add_numbers(&t, &peer, 0, SB__JUMP_FROM - 1);
+    assert_null(t.jumps);
+    add_numbers(&t, &peer, SB__JUMP_FROM - 1, 2000);
+    assert_non_null(t.jumps);
+    const uint32_t most = t.jumps->cap;
+    for (uint32_t i = 2000; i-- > SB__JUMP_FROM / 4;)
+        assert_int_equal(sb__topics_remove(&t, &peer, topic, number(topic, i), &edge), SB_OK);
+    assert_true(t.jumps != NULL && t.jumps->cap < most);
+    check_jumps(&t);
+    assert_int_equal(sb__topics_remove(&t, &peer, topic, number(topic, 0), &edge), SB_OK);
+    assert_int_equal(sb__topics_remove(&t, &peer, topic, number(topic, 1), &edge), SB_OK);
+    assert_null(t.jumps);
+    sb__topics_finish(&t);
+}
+
+/* What lies before the branch that is jumped to is found all the same. */
+static void test_prefixes_before_a_shortcut_are_found(void **state)
+{
+    (void)state;
+    sb__topics t;
+    sb_peer peer = {0}, other = {0};
+    bool edge;
+    sb__topics_init(&t);
+    add_numbers(&t, &peer, 0, 3000);
+    assert_int_equal(matches(&t, "t.0001234"), 1);
+    assert_int_equal(matches(&t, "t.000123x"), 0);
+    sb__topics_add(&t, &other, (const uint8_t *)"t.00", 4, &edge);
+    sb__topics_add(&t, &other, NULL, 0, &edge);
+    sb__topics_add(&t, &other, (const uint8_t *)"t.000123", 8, &edge);
+    assert_int_equal(matches(&t, "t.0001234"), 4);
+    assert_int_equal(matches(&t, "t.000123x"), 3);
+    assert_int_equal(matches(&t, "t.000999x"), 2);
+    assert_int_equal(matches(&t, "t.000"), 2);
+    assert_int_equal(matches(&t, "u"), 1);
+    check_jumps(&t);
+    sb__topics_remove_peer(&t, &other, NULL, NULL);
+    assert_int_equal(t.inner, 0);
+    assert_int_equal(matches(&t, "t.000123x"), 0);
+    sb__topics_remove_peer(&t, &peer, NULL, NULL);
+    sb__topics_finish(&t);
+}
+
+/* Branches deeper than a shortcut reaches are walked to. */
+static void test_long_topics_have_no_shortcuts(void **state)
+{
+    (void)state;
+    sb__topics t;
+    uint8_t topic[SB__JUMP_MAX + 8];
+    bool edge;
+    sb__topics_init(&t);
+    memset(topic, 'x', sizeof topic);
+    for (uint32_t i = 0; i < 1000; i++) {
+        snprintf((char *)topic + SB__JUMP_MAX + 1, 5, "%04u", i);
+        assert_int_equal(sb__topics_add(&t, NULL, topic, sizeof topic, &edge), SB_OK);
+    }
+    assert_int_equal(t.jumps->n, 0);
+    assert_true(sb__topics_match(&t, topic, sizeof topic));
+    topic[2] = 'y';
+    assert_false(sb__topics_match(&t, topic, sizeof topic));
+    sb__topics_finish(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +430,10 @@ int main(void)
         cmocka_unit_test(test_the_empty_topic_matches_all),
         cmocka_unit_test(test_a_topic_of_64_kib_of_branches_needs_no_stack),
         cmocka_unit_test(test_many_peers_hold_one_topic),
+        cmocka_unit_test(test_a_large_set_is_entered_near_its_leaves),
+        cmocka_unit_test(test_a_small_set_has_no_shortcuts_and_a_shrunk_one_loses_them),
+        cmocka_unit_test(test_prefixes_before_a_shortcut_are_found),
+        cmocka_unit_test(test_long_topics_have_no_shortcuts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
