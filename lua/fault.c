@@ -107,19 +107,29 @@ static void where_of_text(const char *text, char *where, size_t cap)
     }
 }
 
+/* A table or the like says nothing unless it says how. */
+static void push_text(lua_State *L)
+{
+    if (lua_isstring(L, -1) || luaL_getmetafield(L, -1, "__tostring") != LUA_TNIL)
+        luaL_tolstring(L, lua_isstring(L, -1) ? -1 : -2, NULL);
+    else
+        lua_pushfstring(L, "the error is a %s, not a text", luaL_typename(L, -1));
+}
+
 /* Arguments: thread as light userdata; returns the text of the error with its traceback. */
 static int describe(lua_State *L)
 {
     lua_State *co = lua_touserdata(L, 1);
     bool traced = lua_toboolean(L, 2);
     lua_xmove(co, L, 1);
-    const char *text = luaL_tolstring(L, -1, NULL);
+    push_text(L);
+    sb__hint(L);
     if (traced)
-        luaL_traceback(L, co, text, 0);
+        luaL_traceback(L, co, lua_tostring(L, -1), 0);
     return 1;
 }
 
-static const char *text_of(sb_script *s, lua_State *co, bool traced)
+const char *sb__fault_text(sb_script *s, lua_State *co, bool traced)
 {
     lua_State *L = s->L;
     if (lua_checkstack(co, 1))
@@ -141,7 +151,7 @@ void sb__fault_report(
 {
     sb_script *s = t->script;
     bool admitted = sb__fault_admit(s);
-    const char *text = text_of(s, t->co, admitted);
+    const char *text = sb__fault_text(s, t->co, admitted);
     if (admitted)
         log_lines(s, t->ls, sb__task_peer(t), what, text);
     snprintf(reason, reason_cap, "%.*s", (int)strcspn(text, "\n"), text);

@@ -17,6 +17,7 @@ static int dead_letter(lua_State *L)
         return 0;
     }
     sb__lsock *ls = sb__lsock_check(L, 1);
+    sb__lsock_must_send(L, ls, "dead letters go to");
     sb_engine_set_dead_letter(s->engine, ls->sock);
     sb__lsock_anchor(L, 1, ls);
     ls->dead_letters = true;

@@ -254,6 +254,21 @@ static int socket_newindex(lua_State *L)
     return luaL_error(L, "a socket has no fields to set; options are set with socket:set(name, value)");
 }
 
+/* ---- what a type can do ---- */
+
+void sb__lsock_must_send(lua_State *L, const sb__lsock *ls, const char *what)
+{
+    if (!sb_type_can_send(ls->type))
+        luaL_error(L, "%s socket '%s', and a %s cannot send", what, ls->name, sb_type_name(ls->type));
+}
+
+void sb__lsock_must_receive(lua_State *L, const sb__lsock *ls, const char *what)
+{
+    if (!sb_type_can_recv(ls->type))
+        luaL_error(L, "%s is of no use: socket '%s' is a %s, which receives no messages", what, ls->name,
+            sb_type_name(ls->type));
+}
+
 /* ---- tables ---- */
 
 static const luaL_Reg meta[] = {

@@ -1,5 +1,6 @@
 /* Options of sockets from and to Lua values: names by the engine's table, times in seconds, sizes also as
  * "64k". */
+#include "engine/base/near.h"
 #include "lua/socket.h"
 
 #include <math.h>
@@ -8,31 +9,12 @@
 
 /* ---- names ---- */
 
-static size_t distance(const char *a, const char *b)
-{
-    size_t la = strlen(a), lb = strlen(b), row[33];
-    if (la > 32 || lb > 32)
-        return 99;
-    for (size_t j = 0; j <= lb; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= la; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= lb; j++) {
-            size_t change = diagonal + (a[i - 1] != b[j - 1]),
-                   gap = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-            diagonal = row[j];
-            row[j] = change < gap ? change : gap;
-        }
-    }
-    return row[lb];
-}
-
 static const char *nearest(const char *key, const char *const *extra, const char *found)
 {
-    size_t best = found != NULL ? distance(key, found) : 4;
+    size_t len = strlen(key);
+    size_t best = found != NULL ? sb_near_distance(key, len, found, strlen(found)) : 4;
     for (; extra != NULL && *extra != NULL; extra++) {
-        size_t d = distance(key, *extra);
+        size_t d = sb_near_distance(key, len, *extra, strlen(*extra));
         if (d < best && d <= 2) {
             best = d;
             found = *extra;

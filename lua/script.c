@@ -100,13 +100,18 @@ static int run_chunk(sb_script *s, lua_State *co)
     return status;
 }
 
-static void copy_error(lua_State *L, char *err, size_t cap)
+/* Only the first line: what and where. */
+static void copy_error(sb_script *s, lua_State *L, int status, char *err, size_t cap)
 {
     if (err == NULL || cap == 0)
         return;
-    const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
-    snprintf(err, cap, "%s", text != NULL ? text : "error object is no string");
-    err[strcspn(err, "\n")] = '\0';
+    bool thread = L != s->L && status != LUA_ERRMEM;
+    const char *text = thread                           ? sb__fault_text(s, L, false)
+                       : lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
+                                                        : "error object is no string";
+    snprintf(err, cap, "%.*s", (int)strcspn(text, "\n"), text);
+    if (thread)
+        lua_pop(s->L, 1);
 }
 
 static sb_err load_error(sb_script *s, lua_State *L, int status, char *err, size_t cap)
@@ -115,7 +120,7 @@ static sb_err load_error(sb_script *s, lua_State *L, int status, char *err, size
         snprintf(err, err != NULL ? cap : 0, "%s: coroutine.yield at the top level", s->name);
         return SB_EINVAL;
     }
-    copy_error(L, err, cap);
+    copy_error(s, L, status, err, cap);
     if (status == LUA_ERRMEM)
         return SB_ENOMEM;
     return s->load_err != SB_OK ? s->load_err : SB_EINVAL;

@@ -71,6 +71,9 @@ void sb__lsock_push(lua_State *L, sb__lsock *ls);
 sb__lsock *sb__lsock_test(lua_State *L, int idx);
 /* Raises when the value is no socket or is closed. */
 sb__lsock *sb__lsock_check(lua_State *L, int idx);
+/* Raise when the type of the socket makes no sense there. `what` begins the sentence. */
+void sb__lsock_must_send(lua_State *L, const sb__lsock *ls, const char *what);
+void sb__lsock_must_receive(lua_State *L, const sb__lsock *ls, const char *what);
 bool sb__lsock_is(lua_State *L, int idx);
 /* The object at idx, NULL when it is no socket; its ls is NULL when closed. Does not raise. */
 sb__lsock_object *sb__lsock_object_at(lua_State *L, int idx);

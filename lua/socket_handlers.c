@@ -20,6 +20,7 @@ static int on_message(lua_State *L)
 {
     sb__lsock *ls = sb__lsock_check(L, 1);
     check_function(L, 2);
+    sb__lsock_must_receive(L, ls, "on_message");
     set_function(L, &ls->on_message, 2);
     sb__lsock_anchor(L, 1, ls);
     sb__handler_update(ls);
@@ -54,6 +55,8 @@ static int pipe_to(lua_State *L)
 {
     sb__lsock *ls = sb__lsock_check(L, 1), *to = sb__lsock_check(L, 2);
     check_function(L, 3);
+    sb__lsock_must_receive(L, ls, "pipe");
+    sb__lsock_must_send(L, to, "pipe leads to");
     if (lua_isnoneornil(L, 3))
         return sb__route_everything(L, ls, to);
     sb_socket_set_route(ls->sock, NULL);

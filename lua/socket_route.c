@@ -82,6 +82,8 @@ static void add_target(lua_State *L, int n, sb_route_row *row)
     sb__lsock *to = sb__lsock_test(L, -1);
     if (to == NULL)
         luaL_error(L, "row %d: 'to' leads to a closed socket", n);
+    if (!sb_type_can_send(to->type))
+        sb__lsock_must_send(L, to, lua_pushfstring(L, "row %d: 'to' leads to", n));
     if (row->nto == SB_ROUTE_TARGETS)
         luaL_error(L, "row %d: more than %d targets", n, SB_ROUTE_TARGETS);
     row->to[row->nto++] = to->sock;
@@ -223,6 +225,7 @@ static int socket_route(lua_State *L)
         return 1;
     }
     luaL_checktype(L, 2, LUA_TTABLE);
+    sb__lsock_must_receive(L, ls, "a route");
     lua_settop(L, 2);
     size_t n = lua_rawlen(L, 2);
     luaL_argcheck(L, n > 0 && n <= 1000000, 2, "a route needs at least one row");

@@ -136,6 +136,11 @@ void sb__log(
  * octets) gets "routes.lua:12" or "". */
 void sb__fault_report(
     sb__task *t, const char *what, char *reason, size_t reason_cap, char *where, size_t where_cap);
+/* The text of the error object on top of a coroutine; it stays there, and the text is on top of the script's
+ * own stack until it is popped. `traced`: with a traceback. */
+const char *sb__fault_text(sb_script *s, lua_State *co, bool traced);
+/* Adds to the text on top what name was probably meant, if it complains of a call to nothing (hint.c). */
+void sb__hint(lua_State *L);
 /* A fault without traceback, at a socket and a peer, or (NULL) none. */
 void sb__fault_note(sb_script *s, const sb__lsock *ls, sb_peer *peer, const char *what, const char *text);
 /* Counts and says whether this one may be logged. */

@@ -1,5 +1,6 @@
 /* The option table: one row per option, libzmq's names, numbers and defaults (zmq_setsockopt(3)). C, scripts
  * and docs read it. Knows no socket. */
+#include "engine/base/near.h"
 #include "engine/option.h"
 
 #include <stdio.h>
@@ -289,32 +290,12 @@ const sb_opt_row *sb_option_get(sb_opt opt)
     return NULL;
 }
 
-/* Edit distance of two short names (Levenshtein, two rows). */
-static size_t distance(const char *a, size_t alen, const char *b, size_t blen)
-{
-    size_t prev[64], cur[64];
-    if (alen >= 64 || blen >= 64)
-        return 64;
-    for (size_t j = 0; j <= blen; j++)
-        prev[j] = j;
-    for (size_t i = 1; i <= alen; i++) {
-        cur[0] = i;
-        for (size_t j = 1; j <= blen; j++) {
-            size_t best = prev[j - 1] + (a[i - 1] != b[j - 1]);
-            best = prev[j] + 1 < best ? prev[j] + 1 : best;
-            cur[j] = cur[j - 1] + 1 < best ? cur[j - 1] + 1 : best;
-        }
-        memcpy(prev, cur, sizeof prev);
-    }
-    return prev[blen];
-}
-
 static const char *nearest(const char *name, size_t len)
 {
     const char *best = NULL;
     size_t best_distance = 4; /* further away is no help */
     for (size_t i = 0; i < ROWS; i++) {
-        size_t d = distance(name, len, table[i].name, strlen(table[i].name));
+        size_t d = sb_near_distance(name, len, table[i].name, strlen(table[i].name));
         if (d < best_distance) {
             best_distance = d;
             best = table[i].name;

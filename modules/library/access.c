@@ -3,7 +3,7 @@
 #include "modules/library/access.h"
 
 #include "engine/socket.h"
-#include "modules/library/near.h"
+#include "engine/base/near.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* The signalbox program: its commands, one table. After: run.c, check.c. */
 #include "modules/standalone/options.h"
 
-#include "modules/library/near.h"
+#include "engine/base/near.h"
 
 #include <stdio.h>
 #include <stdlib.h>

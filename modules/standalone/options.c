@@ -3,7 +3,7 @@
 
 #include "engine/loop.h"
 #include "engine/option.h"
-#include "modules/library/near.h"
+#include "engine/base/near.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * top_view.c. */
 #include "modules/standalone/top.h"
 
-#include "modules/library/near.h"
+#include "engine/base/near.h"
 #include "modules/standalone/options.h"
 
 #include <errno.h>

@@ -23,6 +23,42 @@ static void test_load_tells_unknown_options_with_line(void **state)
     rig_finish(&r);
 }
 
+/* What the top level does wrong, behind two sockets to do it with, and what is said of it. */
+static const struct mistake {
+    const char *line, *said;
+} mistakes[] = {
+    {"sb.roter {}", "attempt to call a nil value (field 'roter'), did you mean 'router'?"},
+    {"pull:on_mesage(print)", "attempt to call a nil value (method 'on_mesage'), did you mean 'on_message'?"},
+    {"push:sned('x')", "attempt to call a nil value (method 'sned'), did you mean 'send'?"},
+    {"sb.frobnicate()", "attempt to call a nil value (field 'frobnicate')"},
+    {"pull:route { { to = pull } }", "row 1: 'to' leads to socket 'in', and a PULL cannot send"},
+    {"push:route { { to = push } }",
+        "a route is of no use: socket 'out' is a PUSH, which receives no messages"},
+    {"push:on_message(print)", "on_message is of no use: socket 'out' is a PUSH, which receives no messages"},
+    {"push:pipe(push)", "pipe is of no use: socket 'out' is a PUSH, which receives no messages"},
+    {"pull:pipe(pull)", "pipe leads to socket 'in', and a PULL cannot send"},
+    {"sb.dead_letter(pull)", "dead letters go to socket 'in', and a PULL cannot send"},
+    {"error({})", "the error is a table, not a text"},
+    {"error(setmetatable({}, { __tostring = function() return 'its own words' end }))", "its own words"},
+};
+
+static void test_load_tells_what_was_meant(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+        script_rig r;
+        char source[512];
+        rig_init(&r);
+        snprintf(source, sizeof source,
+            "local sb = require 'signalbox' local pull, push = sb.pull { name = 'in' }, sb.push { name = "
+            "'out' }\n%s",
+            mistakes[i].line);
+        assert_int_equal(rig_try(&r, source, (sb_script_config){0}), SB_EINVAL);
+        assert_string_equal(strncmp(r.err, "t.lua:2: ", 9) == 0 ? r.err + 9 : r.err, mistakes[i].said);
+        rig_finish(&r);
+    }
+}
+
 static void test_load_fails_with_the_code_of_a_bind(void **state)
 {
     (void)state;
@@ -302,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_texts_are_walked_only_as_far_as_there_is_time),
         cmocka_unit_test(test_load_tells_syntax_errors),
         cmocka_unit_test(test_load_tells_unknown_options_with_line),
+        cmocka_unit_test(test_load_tells_what_was_meant),
         cmocka_unit_test(test_load_fails_with_the_code_of_a_bind),
         cmocka_unit_test(test_binary_chunks_are_refused),
         cmocka_unit_test(test_first_line_may_name_the_program),
