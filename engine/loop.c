@@ -4,7 +4,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 /* ---- Timers: a pairing heap (Fredman and others, 1986) in the timers themselves, ordered by deadline, then
  * by start, so that equal deadlines fire in the order set. It needs no memory: starting a timer cannot fail.
@@ -391,6 +393,12 @@ const char *sb_stream_property(const sb_stream *st, const char *name)
 int sb_stream_fd(const sb_stream *st)
 {
     return st->impl->fd != NULL ? st->impl->fd(st) : -1;
+}
+
+size_t sb_stream_untaken(const sb_stream *st)
+{
+    int fd = sb_stream_fd(st), octets = 0;
+    return fd >= 0 && ioctl(fd, SIOCOUTQ, &octets) == 0 && octets > 0 ? (size_t)octets : 0;
 }
 
 static sb_err ask_fd(const sb_stream *st, int (*ask)(int, struct sockaddr *, socklen_t *), sb_addr *out)

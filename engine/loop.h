@@ -238,6 +238,9 @@ const char *sb_stream_property(const sb_stream *st, const char *name);
 
 /* The descriptor, or -1 (fake and host streams). For getpeername and socket options only. */
 int sb_stream_fd(const sb_stream *st);
+/* Octets that are written and that the other end's kernel (tcp) or reader (a Unix socket) has not taken; 0
+ * also where that is not known. */
+size_t sb_stream_untaken(const sb_stream *st);
 /* Address of the other end; SB_ENOTSUP where there is none. */
 sb_err sb_stream_peer_addr(const sb_stream *st, sb_addr *out);
 sb_err sb_stream_local_addr(const sb_stream *st, sb_addr *out);

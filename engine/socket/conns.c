@@ -42,6 +42,10 @@ void sb__conn_end_for(sb__conn *conn, sb_socket *sock)
 #define ANSWERS (SB_TYPE_BIT(SB_ROUTER) | SB_TYPE_BIT(SB_REP))
 /* Types that ask: what comes may be the answer somebody waits for. */
 #define ASKS (SB_TYPE_BIT(SB_DEALER) | SB_TYPE_BIT(SB_REQ) | SB_TYPE_BIT(SB_PAIR))
+/* Types that only give: their peers have nothing for the application. */
+#define GIVES                                                                                                \
+    (SB_TYPE_BIT(SB_PUSH) | SB_TYPE_BIT(SB_PUB) | SB_TYPE_BIT(SB_XPUB) | SB_TYPE_BIT(SB_SCATTER) |           \
+        SB_TYPE_BIT(SB_RADIO))
 static bool is(const sb_socket *sock, uint32_t types)
 {
     return (SB_TYPE_BIT(sock->type) & types) != 0;
@@ -89,8 +93,12 @@ void sb__conn_quiesce_for(sb__conn *conn, sb_socket *sock)
             return; /* who asks now still gets an answer, and then the end */
         sb__conn_quiet(conn);
         end_if_answered(conn);
+    } else if (is(sock, GIVES)) {
+        sb__conn_stay(conn, true);
     } else if (!is(sock, ASKS)) {
         sb__conn_quiet(conn);
+    } else if (conn->ours) { /* its other end tells us to stop, and takes what is queued */
+        sb__conn_stay(conn, false);
     }
 }
 

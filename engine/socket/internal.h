@@ -39,6 +39,8 @@ struct sb_engine {
     uint64_t drain_ask_until; /* requests are taken until then */
     uint8_t drain_parted;     /* links up to this kind are told to end (sb_inside) */
     bool drain_asked;         /* ... and it is over */
+    uint16_t drain_calm;      /* looks in a row at which nothing moved */
+    uint64_t drain_received;  /* messages, at the last look */
     bool drain_closing;
 };
 
@@ -192,6 +194,11 @@ void sb__sockopts(const sb_socket *sock, sb_sockopts *out);
 /* `id`: of the connection that is its only one, 0 for a number of its own. */
 sb_err sb__peer_add(sb_socket *sock, uint64_t id, sb_peer **out);
 sb_err sb__peer_attach(sb_peer *peer); /* before its connection is up: it can be queued to */
+/* The connection of a peer that is up, NULL: it has none. */
+static inline sb__conn *sb__peer_conn(const sb_peer *peer)
+{
+    return peer->link == &sb__conn_link ? peer->link_data : NULL;
+}
 /* The connection of a peer is up or gone; `reconnects`: the peer stays. */
 sb_err sb__peer_up(sb_peer *peer, sb__conn *conn, const sb_peer_info *info);
 void sb__peer_down(sb_peer *peer, bool reconnects);
@@ -389,6 +396,13 @@ void sb__socket_quiesce(sb_socket *sock);
 void sb__socket_release(sb_socket *sock); /* its connects that rest begin */
 void sb__socket_abort(sb_socket *sock);   /* closes without linger */
 void sb__shells_finish(sb_engine *engine);
+
+/* pairs.c: connections whose two ends are both ours. mark: as they are now (conn->ours). on_way: there is
+ * something between the ends. part: ends those that stay, whose peer has ended its side, and have nothing
+ * to send. */
+void sb__pairs_mark(sb_engine *engine);
+bool sb__pairs_on_way(const sb__conn *conn);
+void sb__pairs_part(sb_engine *engine);
 
 /* drain.c */
 void sb__drain_init(sb_engine *engine);

@@ -123,7 +123,7 @@ static void detach(sb_peer *peer)
 /* The connection knows the address while there is one; no need to keep it twice. */
 static const char *address_of(const sb_peer *peer)
 {
-    const sb__conn *conn = peer->link == &sb__conn_link ? peer->link_data : NULL;
+    const sb__conn *conn = sb__peer_conn(peer);
     const char *address = conn != NULL ? conn->address : peer->address;
     return address != NULL ? address : "";
 }
@@ -306,7 +306,7 @@ const char *sb_peer_user_id(const sb_peer *peer)
 
 const char *sb_peer_property(const sb_peer *peer, const char *name)
 {
-    const sb__conn *conn = peer->link == &sb__conn_link ? peer->link_data : NULL;
+    const sb__conn *conn = sb__peer_conn(peer);
     return conn != NULL ? sb_stream_property(conn->stream, name) : NULL;
 }
 

@@ -278,6 +278,10 @@ static void on_read(sb_stream *st, sb_buf *buf, const uint8_t *data, size_t len)
     sb__conn *conn = st->data;
     if (conn->over || conn->shutting)
         return; /* only the end of the peer's side is awaited */
+    if (conn->deaf && sb_session_get_state(conn->session) == SB_SESSION_READY) {
+        sb_session_touch(conn->session, sb_loop_now(conn->hub->loop));
+        return;
+    }
     assert(conn->rest == NULL && "a stalled connection does not read");
     SB_TRACE(2);
     feed_bytes(conn, buf, data, len);
@@ -300,14 +304,14 @@ static void resume(sb__task *task)
         feed_bytes(conn, buf, conn->rest_data, conn->rest_len);
         sb_buf_unref(buf);
     }
-    if (!conn->stalled && !conn->over && !conn->shutting && !conn->quiet)
+    if (!conn->stalled && !conn->over && !conn->shutting && (!conn->quiet || conn->stays))
         sb_stream_read_start(conn->stream);
 }
 
 static void on_end(sb_stream *st, sb_err why)
 {
     sb__conn *conn = st->data;
-    if (why == SB_ECLOSED && sb__conn_retire(conn))
+    if (why == SB_ECLOSED && (sb__conn_retire(conn) || sb__conn_hear(conn)))
         return;
     const char *detail = sb_stream_property(st, "error");
     if (detail != NULL && !conn->over && sb_session_get_state(conn->session) != SB_SESSION_READY)
@@ -346,7 +350,8 @@ static void on_timer(sb_timer *timer)
     if (conn->ended)
         return; /* no PING can be sent; the drain's deadline bounds the wait */
     uint64_t now = sb_loop_now(conn->hub->loop);
-    if (conn->stalled) /* its PONGs wait behind messages that we do not read */
+    if (conn->stalled ||
+        conn->heard) /* its PONGs wait behind messages that we do not read, or it has ended */
         sb_session_touch(conn->session, now);
     sb_err err = sb_session_expire(conn->session, now);
     if (err != SB_OK) {
@@ -395,7 +400,7 @@ static sb_err ready(sb_session *s, const sb_peer_info *info)
     sb_err err = conn->owner->ready(conn, info);
     if (err == SB_OK && conn->peer != NULL && (conn->peer->out.msgs > 0 || conn->ending))
         sb__hub_output(conn->hub, &conn->flush);
-    if (conn->quiet)
+    if (conn->quiet && !conn->stays)
         stall(conn);
     return err;
 }

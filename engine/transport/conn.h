@@ -74,6 +74,9 @@ struct sb__conn {
     bool over;            /* gone was told */
     bool stalled;         /* not reading: the in queue is full */
     bool quiet;           /* takes no input beyond what it has */
+    bool stays;           /* the peer's end is only noted (heard), not followed */
+    bool deaf;            /* ... and what it says is passed over */
+    bool ours;            /* the other end is a connection of the same engine (socket/pairs.c) */
     bool ending;          /* has nothing to say any more: ends its side, reads until the peer's end */
     bool ended;           /* ... and has */
     bool shutting;        /* writes what is queued, then ends the stream in order */
@@ -97,6 +100,11 @@ void sb__conn_close(sb__conn *conn, sb_err err, const char *detail);
 void sb__conn_answer(sb__conn *conn, const sb_session_verdict *verdict);
 /* Reads no more; what was read already is still handed on. */
 void sb__conn_quiet(sb__conn *conn);
+/* The same for one whose peer has nothing to say to us but its end, which is noted and not followed: it may
+ * still read. deaf false: what it says is taken. */
+void sb__conn_stay(sb__conn *conn, bool deaf);
+/* Its peer has ended its side, which is no end for one that stays: true. */
+bool sb__conn_hear(sb__conn *conn);
 /* The gentle form for a socket that only receives: our side of the stream is ended once control octets are
  * written, and everything is read and handed on until the peer ends its own, so that nothing it sent is lost.
  * In a handshake that comes first. Falls back to sb__conn_quiet where a stream cannot be half closed. */

@@ -28,6 +28,19 @@ void sb__conn_quiet(sb__conn *conn)
             conn->stream); /* before READY it goes on: something may be queued for this peer */
 }
 
+void sb__conn_stay(sb__conn *conn, bool deaf)
+{
+    conn->stays = true;
+    conn->quiet = conn->deaf = deaf;
+}
+
+bool sb__conn_hear(sb__conn *conn)
+{
+    bool ready = !conn->over && sb_session_get_state(conn->session) == SB_SESSION_READY;
+    conn->heard = conn->heard || (conn->stays && ready && !conn->shut);
+    return conn->heard && !conn->shut;
+}
+
 bool sb__conn_retire(sb__conn *conn)
 {
     sb_peer *peer = conn->peer;

@@ -114,5 +114,48 @@ def test_one_way_messages_to_a_router_are_taken_to_the_last(bench):
     until(lambda: sink.poll(100) == 0, 1, "no more")
 
 
+def chain(bench, kind, transport):
+    """Runs chain.lua, whose hops are connected when this returns: the script, its input and its output."""
+    hops = {f"hop{n}": f"ipc://{bench.path(f'{kind}{n}')}" if transport == "ipc"
+            else f"tcp://127.0.0.1:{bench.free_port()}" for n in (1, 2)}
+    ports = {name: bench.free_port() for name in ("go", "out")}
+    script = bench.script(os.path.join(HERE, "chain.lua"), kind=kind, **ports, **hops)
+    go, sink = bench.zmq("PUSH"), bench.zmq("PULL", rcvhwm=0)
+    go.connect(f"tcp://127.0.0.1:{ports['go']}")
+    sink.connect(f"tcp://127.0.0.1:{ports['out']}")
+    if kind == "pub":
+        time.sleep(0.3 * SLOW)  # the subscriptions
+    go.send(b"20")  # so many that a ROUTER counts as one that never answers
+    assert len({sink.recv() for n in range(21)}) == 21
+    return script, go, sink
+
+
+def ends_soon_and_whole(bench, kind, transport, pieces=40):
+    script, go, sink = chain(bench, kind, transport)
+    for _ in range(pieces):
+        go.send(b"50")
+    got = []
+    while got.count(b"sent") < pieces:
+        got.append(sink.recv())  # from here on all that is still missing is under way
+    missing = 51 * pieces - len(got)
+    bench.scripts.remove(script)
+    began = time.monotonic()
+    script.quit()
+    took = time.monotonic() - began
+    assert re.search("drained, 0 messages unsent, 0 incomplete", script.text()), script.text()
+    while len(got) < 51 * pieces:
+        got.append(sink.recv())
+    assert {text.split(b" ")[0] for text in got} == {b"%d" % n for n in range(21, 50 * pieces + 21)} | {b"sent"}
+    print(f"    {kind} over {transport}: ended after {took * 1000:.0f} ms, with {missing} under way")
+    assert took < 3 * SLOW, took
+
+
+def test_a_chain_inside_one_script_ends_soon_and_loses_nothing(bench):
+    """Each hop's both ends are ours and would wait for each other: neither may end while the hop before it moves."""
+    for kind in ("push", "pub", "dealer", "pair"):
+        for transport in ("tcp", "ipc"):
+            ends_soon_and_whole(bench, kind, transport)
+
+
 if __name__ == "__main__":
     main(tests_of(sys.modules[__name__]))

@@ -32,6 +32,15 @@ local rep = sb.rep { name = "echo", bind = "tcp://127.0.0.1:" .. cfg.port }
 rep:on_message(function(msg) return "%s" .. msg[1] end)
 """
 
+SELF = """
+local sb = require "signalbox"
+local cfg = ...
+local taker = sb.pull { name = "taker", bind = "tcp://127.0.0.1:" .. cfg.port }
+local giver = sb.push { name = "giver", connect = "tcp://127.0.0.1:" .. cfg.port }
+taker:on_message(function() sb.log.notice("have it") end)
+giver:send "x"
+"""
+
 
 class Life(harness.NginxTest):
     def request(self, port, text):
@@ -113,6 +122,22 @@ class Life(harness.NginxTest):
         server.quit()
         self.assertLess(time.monotonic() - begin, 5)
         self.assertIn("signalbox: drained, 0 messages unsent", server.log())
+
+    def test_sockets_of_one_script_that_are_connected_do_not_wait_for_each_other(self):
+        """Over tcp both ends of a connection are ours: neither hears of the other's end by waiting for it."""
+        for backend in harness.backends():
+            for workers in (1, 2):
+                with self.subTest(backend=backend, workers=workers):
+                    port = harness.free_port()
+                    server = self.nginx("backend %s; linger 20s; script a.lua port=%d;" % (backend, port),
+                                        {"a.lua": SELF}, workers=workers)
+                    server.start()
+                    server.wait_log("have it")
+                    begin = time.monotonic()
+                    server.quit()
+                    took = time.monotonic() - begin
+                    self.assertIn("signalbox: drained, 0 messages unsent", server.log())
+                    self.assertLess(took, 10)
 
     def test_scripts_learn_that_the_end_is_near(self):
         script = 'local sb = require "signalbox"\nsb.every(60, function(exiting) sb.log.notice("exiting", exiting) end)\n'
