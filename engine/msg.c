@@ -135,6 +135,15 @@ sb_err sb_msg_push_copy(sb_msg *msg, const void *data, size_t len)
     return sb_msg_insert_copy(msg, msg->n, data, len);
 }
 
+static void set(sb_msg *msg, uint32_t at, sb_frame frame)
+{
+    if (msg->frames[at].held)
+        sb_buf_unref(msg->frames[at].buf);
+    msg->frames[at] = frame;
+    if (at >= msg->wire_first)
+        wire_clear(msg);
+}
+
 sb_err sb_msg_set_copy(sb_msg *msg, uint32_t at, const void *data, size_t len)
 {
     sb_frame frame;
@@ -144,11 +153,15 @@ sb_err sb_msg_set_copy(sb_msg *msg, uint32_t at, const void *data, size_t len)
     frame = frame_copy(data, len);
     if (frame.buf == NULL)
         return SB_ENOMEM;
-    if (msg->frames[at].held)
-        sb_buf_unref(msg->frames[at].buf);
-    msg->frames[at] = frame;
-    if (at >= msg->wire_first)
-        wire_clear(msg);
+    set(msg, at, frame);
+    return SB_OK;
+}
+
+sb_err sb_msg_set(sb_msg *msg, uint32_t at, const void *data, size_t len, sb_buf *buf)
+{
+    if (at >= msg->n)
+        return SB_EINVAL;
+    set(msg, at, (sb_frame){.data = data, .len = len, .buf = buf});
     return SB_OK;
 }
 

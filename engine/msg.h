@@ -94,6 +94,8 @@ sb_err sb_msg_remove(sb_msg *msg, uint32_t at);
 /* Inserts a borrowed frame before frame `at`; keeps `wire` usable when at <= wire_first (a routing id before
  * a body). */
 sb_err sb_msg_insert(sb_msg *msg, uint32_t at, const void *data, size_t len, sb_buf *buf);
+/* Replaces frame `at` by a borrowed one. SB_EINVAL. */
+sb_err sb_msg_set(sb_msg *msg, uint32_t at, const void *data, size_t len, sb_buf *buf);
 /* Takes the first k frames away (a routing id, an envelope); `envelope` shrinks with them. wire is kept when
  * it can be. */
 void sb_msg_drop_front(sb_msg *msg, uint32_t k);

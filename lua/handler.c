@@ -1,6 +1,7 @@
 /* Handlers: the engine's callbacks become tasks, and what the script's function returns becomes deeds. */
 #include "lua/socket.h"
 #include "lua/message.h"
+#include "lua/quick.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,12 +70,17 @@ static void refuse_original(lua_State *L, sb__task *t, int idx, const char *fall
 #define ARG_MSG  3
 #define RESULT   4
 
-/* The reason, if there is one, stands behind the token. */
-static void drop_message(lua_State *L, sb__task *t)
+static void drop_message(sb__task *t, const char *reason)
 {
-    told(t, SB_DEED_DROP, NULL, lua_isstring(L, RESULT + 1) ? lua_tostring(L, RESULT + 1) : NULL);
+    told(t, SB_DEED_DROP, NULL, reason);
     if (!t->ls->closing)
         sb_socket_count_drop(t->ls->sock, SB_DROP_DENIED);
+}
+
+/* Behind the token, if there is one. */
+static const char *reason_of(lua_State *L)
+{
+    return lua_isstring(L, RESULT + 1) ? lua_tostring(L, RESULT + 1) : NULL;
 }
 
 static void push_message(lua_State *L, sb__task *t, uint64_t peer_id)
@@ -91,7 +97,8 @@ static void push_message(lua_State *L, sb__task *t, uint64_t peer_id)
 static bool another_message(sb__task *t, uint32_t handlers)
 {
     sb_script *s = t->script;
-    sb__lmsg_release(t->msg);
+    if (t->msg != NULL)
+        sb__lmsg_release(t->msg);
     t->msg = NULL;
     if (t->ls->closing || s->handlers != handlers || s->ready != NULL || s->resume != NULL ||
         s->limits.late || !sb_socket_next(t->ls->sock, t->peer, t->view, t->call))
@@ -101,24 +108,86 @@ static bool another_message(sb__task *t, uint32_t handlers)
     return true;
 }
 
+/* What is done with what a function came to. False: nothing, this is for Lua. */
+typedef bool deed(sb__task *t, const sb__qcall *c);
+
+/* A function and the messages it is called for, one behind the other. */
+typedef struct calls {
+    sb__task *t;
+    lua_KFunction k;
+    deed *deed;
+    uint64_t peer_id;
+    bool has_peer;  /* its object is on the stack */
+    bool bound;     /* the quick function knows what stands outside ... */
+    uint32_t asked; /* ... since so many filters ran */
+} calls;
+
+static bool call_quickly(lua_State *L, calls *calls, sb__qcall *c)
+{
+    sb__task *t = calls->t;
+    sb__quick *q = t->quick;
+    if (q == NULL || !sb__quick_wanted(q))
+        return false;
+    if (!calls->bound || calls->asked != t->script->asked) {
+        sb__quick_bind(L, ARG_FN, q);
+        calls->bound = true;
+        calls->asked = t->script->asked;
+    }
+    if (!sb__quick_run(q, c, t->view, &t->edit) || !calls->deed(t, c))
+        return false;
+    t->script->quick++;
+    return true;
+}
+
+static void call_in_lua(lua_State *L, calls *calls)
+{
+    sb__task *t = calls->t;
+    lua_settop(L, ARG_PEER);
+    if (!calls->has_peer) {
+        calls->peer_id = sb__lpeer_push(L, t->ls, t->peer);
+        lua_replace(L, ARG_PEER);
+    }
+    calls->has_peer = true;
+    calls->bound = false;
+    push_message(L, t, calls->peer_id);
+    lua_pushvalue(L, ARG_FN);
+    lua_pushvalue(L, ARG_MSG);
+    lua_pushvalue(L, ARG_PEER);
+    lua_callk(L, 2, 2, (lua_KContext)t, calls->k);
+    calls->k(L, LUA_OK, (lua_KContext)t);
+}
+
 /* Calls the function for a message and those right behind it; entering Lua costs as much as a small function.
  * A function that waits has seen its last one: what it comes back to is k. */
-static int call_function(lua_State *L, lua_KFunction k)
+static int call_function(lua_State *L, lua_KFunction k, deed *deed)
 {
-    sb__task *t = sb__script_of(L)->current;
-    uint32_t handlers = t->script->handlers;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, t->fn);
-    uint64_t peer_id = sb__lpeer_push(L, t->ls, t->peer);
+    sb__qcall c;
+    calls calls = {.t = sb__script_of(L)->current, .k = k, .deed = deed};
+    uint32_t handlers = calls.t->script->handlers;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, calls.t->fn);
     do {
-        lua_settop(L, ARG_PEER);
-        push_message(L, t, peer_id);
-        lua_pushvalue(L, ARG_FN);
-        lua_pushvalue(L, ARG_MSG);
-        lua_pushvalue(L, ARG_PEER);
-        lua_callk(L, 2, 2, (lua_KContext)t, k);
-        k(L, LUA_OK, (lua_KContext)t);
-    } while (another_message(t, handlers));
+        if (!call_quickly(L, &calls, &c))
+            call_in_lua(L, &calls);
+    } while (another_message(calls.t, handlers));
     return 0;
+}
+
+static bool is_drop(const sb__qcall *c)
+{
+    return c->result[0].kind == SB__Q_DROP && c->result[1].kind == SB__Q_NIL;
+}
+
+/* The message that is the result, in `text` when it is a text; NULL: it is none. */
+static sb_msg *message_of(const sb__qcall *c, sb_msg *text)
+{
+    const sb__qvalue *v = &c->result[0];
+    if (v->kind == SB__Q_MESSAGE)
+        return c->msg;
+    if (v->kind != SB__Q_TEXT)
+        return NULL;
+    sb_msg_init(text);
+    sb_msg_push(text, v->text, v->len, NULL);
+    return text;
 }
 
 /* Others may ask through the same peer while this handler waits. */
@@ -186,22 +255,25 @@ static void message_ended(sb__task *t, const char *reason, const char *where)
 
 /* ---- on_message ---- */
 
+static void send_reply(sb__task *t, const sb_msg *msg)
+{
+    sb_err code = t->ls->closing ? SB_ECLOSED : sb_socket_reply(t->ls->sock, sb__task_peer(t), t->view, msg);
+    if (code == SB_OK)
+        told(t, SB_DEED_REPLY, NULL, NULL);
+    else
+        dead_letter(t, t->view, sb_strerror(code), "", SB_DROP_NO_PEER);
+}
+
 static int reply(lua_State *L, sb__task *t)
 {
     char err[160];
     sb__out out;
     sb_err code = sb__out_init(L, RESULT, &out, err, sizeof(err));
-    if (code == SB_OK && t->ls->closing)
-        code = SB_ECLOSED;
     if (code == SB_OK)
-        code = sb_socket_reply(t->ls->sock, sb__task_peer(t), t->view, out.msg);
+        send_reply(t, out.msg);
     sb__out_finish(&out);
-    if (code == SB_EINVAL)
+    if (code != SB_OK)
         return luaL_error(L, "on_message returned something that is no reply: %s", err);
-    if (code == SB_OK)
-        told(t, SB_DEED_REPLY, NULL, NULL);
-    else
-        dead_letter(t, t->view, sb_strerror(code), "", SB_DROP_NO_PEER);
     return 0;
 }
 
@@ -217,7 +289,7 @@ static int on_message_k(lua_State *L, int status, lua_KContext ctx)
         refuse_original(L, t, RESULT + 1, "refused");
         answer_nothing(t);
     } else if (sb__is_token(L, RESULT, SB__DROP)) {
-        drop_message(L, t);
+        drop_message(t, reason_of(L));
         answer_nothing(t);
     } else if (lua_type(L, RESULT) != LUA_TBOOLEAN) {
         return reply(L, t);
@@ -227,9 +299,23 @@ static int on_message_k(lua_State *L, int status, lua_KContext ctx)
     return 0;
 }
 
+static bool on_message_deed(sb__task *t, const sb__qcall *c)
+{
+    sb_msg text, *msg = message_of(c, &text);
+    sb__qkind kind = c->result[0].kind;
+    if (msg != NULL)
+        send_reply(t, msg);
+    else if (kind == SB__Q_TRUE || kind == SB__Q_FALSE ||
+             (kind == SB__Q_NIL && c->result[1].kind == SB__Q_NIL))
+        told(t, SB_DEED_HANDLED, NULL, NULL);
+    else
+        return false;
+    return true;
+}
+
 static int on_message_body(lua_State *L)
 {
-    return call_function(L, on_message_k);
+    return call_function(L, on_message_k, on_message_deed);
 }
 
 static const sb__task_kind on_message_kind = {
@@ -300,7 +386,7 @@ static int pipe_k(lua_State *L, int status, lua_KContext ctx)
     if (lua_isnil(L, RESULT)) {
         refuse_original(L, t, RESULT + 1, "the pipe function returned nothing");
     } else if (sb__is_token(L, RESULT, SB__DROP)) {
-        drop_message(L, t);
+        drop_message(t, reason_of(L));
     } else if (is_list_of_messages(L, RESULT)) {
         for (lua_Integer i = 1; lua_rawgeti(L, RESULT, i) != LUA_TNIL; i++, lua_pop(L, 1))
             pipe_value(L, t, lua_gettop(L));
@@ -310,9 +396,21 @@ static int pipe_k(lua_State *L, int status, lua_KContext ctx)
     return 0;
 }
 
+static bool pipe_deed(sb__task *t, const sb__qcall *c)
+{
+    sb_msg text, *msg = message_of(c, &text);
+    if (msg != NULL)
+        deliver_new(t, msg);
+    else if (is_drop(c))
+        drop_message(t, NULL);
+    else
+        return false;
+    return true;
+}
+
 static int pipe_body(lua_State *L)
 {
-    return call_function(L, pipe_k);
+    return call_function(L, pipe_k, pipe_deed);
 }
 
 static const sb__task_kind pipe_kind = {
@@ -333,7 +431,7 @@ static int row_k(lua_State *L, int status, lua_KContext ctx)
             return luaL_error(L, "the message was closed by the function that routes it");
         sb__lsock_deliver(t, to, t->msg->msg);
     } else if (sb__is_token(L, RESULT, SB__DROP)) {
-        drop_message(L, t);
+        drop_message(t, reason_of(L));
     } else if (lua_isnil(L, RESULT)) {
         refuse_original(L, t, RESULT + 1, "no route");
     } else {
@@ -343,9 +441,21 @@ static int row_k(lua_State *L, int status, lua_KContext ctx)
     return 0;
 }
 
+static bool row_deed(sb__task *t, const sb__qcall *c)
+{
+    const sb__qvalue *v = &c->result[0];
+    if (v->kind == SB__Q_SOCKET && v->socket->ls != NULL)
+        sb__lsock_deliver(t, v->socket->ls, c->msg);
+    else if (is_drop(c))
+        drop_message(t, NULL);
+    else
+        return false;
+    return true;
+}
+
 static int row_body(lua_State *L)
 {
-    return call_function(L, row_k);
+    return call_function(L, row_k, row_deed);
 }
 
 static const sb__task_kind row_kind = {
@@ -363,8 +473,8 @@ static sb_err not_now(sb__lsock *ls)
     return SB_EAGAIN;
 }
 
-static sb_err run_handler(
-    sb__lsock *ls, const sb__task_kind *kind, int fn, sb_route_call *call, sb_peer *peer, sb_msg *msg)
+static sb_err run_handler(sb__lsock *ls, const sb__task_kind *kind, const sb__lfunction *fn,
+    sb_route_call *call, sb_peer *peer, sb_msg *msg)
 {
     sb_script *s = ls->script;
     if (s->current != NULL || s->toplevel)
@@ -376,13 +486,15 @@ static sb_err run_handler(
     }
     t->peer = peer;
     t->view = msg;
-    t->fn = fn;
+    t->fn = fn->ref;
+    t->quick = fn->quick;
     t->call = call;
     sb__task_run(t);
     return SB_OK;
 }
 
-sb_err sb__route_function(sb__lsock *ls, int fn, sb_route_call *call, sb_peer *peer, sb_msg *msg)
+sb_err sb__route_function(
+    sb__lsock *ls, const sb__lfunction *fn, sb_route_call *call, sb_peer *peer, sb_msg *msg)
 {
     return run_handler(ls, &row_kind, fn, call, peer, msg);
 }
@@ -425,112 +537,21 @@ static sb_err on_msg(sb_handler *self, sb_socket *sock, sb_peer *peer, sb_msg *m
     }
     if (ls->kind == NULL)
         return hand_over(ls, peer, msg);
-    return run_handler(ls, ls->kind, ls->kind == &pipe_kind ? ls->pipe_fn : ls->on_message, NULL, peer, msg);
+    return run_handler(
+        ls, ls->kind, ls->kind == &pipe_kind ? &ls->pipe_fn : &ls->on_message, NULL, peer, msg);
 }
 
 void sb__handler_update(sb__lsock *ls)
 {
     ls->script->handlers++;
-    if (ls->pipe_to != NULL && ls->pipe_fn != LUA_NOREF)
+    if (ls->pipe_to != NULL && ls->pipe_fn.ref != LUA_NOREF)
         ls->kind = &pipe_kind;
-    else if (ls->on_message != LUA_NOREF)
+    else if (ls->on_message.ref != LUA_NOREF)
         ls->kind = &on_message_kind;
     else
         ls->kind = NULL;
     if (!ls->closing && ls->kind != NULL)
         sb_socket_resume(ls->sock);
-}
-
-/* ---- events ---- */
-
-static const sb__task_kind event_kind = {.name = "on_peer"};
-
-static void set_string(lua_State *L, const char *key, const char *value)
-{
-    if (value == NULL || *value == '\0')
-        return;
-    lua_pushstring(L, value);
-    lua_setfield(L, -2, key);
-}
-
-static void push_details(lua_State *L, const sb_event *ev)
-{
-    lua_createtable(L, 0, 8);
-    lua_pushinteger(L, (lua_Integer)ev->conn_id);
-    lua_setfield(L, -2, "id");
-    set_string(L, "endpoint", ev->endpoint);
-    set_string(L, "address", ev->address);
-    set_string(L, "detail", ev->detail);
-    if (ev->err != SB_OK)
-        set_string(L, "error", sb_errname(ev->err));
-    if (ev->cause != SB_CAUSE_NONE)
-        set_string(L, "cause", sb_session_cause_name(ev->cause));
-    if (ev->identity_len > 0) {
-        lua_pushlstring(L, (const char *)ev->identity, ev->identity_len);
-        lua_setfield(L, -2, "identity");
-    }
-    if (ev->kind == SB_EVENT_CONGESTED || ev->kind == SB_EVENT_RELIEVED) {
-        lua_pushinteger(L, (lua_Integer)ev->queued_msgs);
-        lua_setfield(L, -2, "queued_msgs");
-        lua_pushinteger(L, (lua_Integer)ev->queued_bytes);
-        lua_setfield(L, -2, "queued_bytes");
-    }
-    if (ev->interval != 0) {
-        lua_pushnumber(L, (lua_Number)ev->interval / 1e9);
-        lua_setfield(L, -2, "retry_in");
-    }
-}
-
-/* Arguments: task, event. Puts the function and what it gets on the task's own stack. */
-static int prepare_event(lua_State *L)
-{
-    sb__task *t = lua_touserdata(L, 1);
-    const sb_event *ev = lua_touserdata(L, 2);
-    lua_rawgeti(L, LUA_REGISTRYINDEX, t->ls->on_peer);
-    lua_pushstring(L, sb_event_name(ev->kind));
-    if (ev->kind == SB_EVENT_HANDSHAKE_SUCCEEDED)
-        sb__lpeer_push_anew(L, t->ls, ev->peer);
-    else
-        sb__lpeer_push(L, t->ls, ev->peer);
-    push_details(L, ev);
-    lua_xmove(L, t->co, 4);
-    return 0;
-}
-
-static void on_event(sb_handler *self, sb_socket *sock, const sb_event *event)
-{
-    (void)sock;
-    sb__lsock *ls = (sb__lsock *)self;
-    sb_script *s = ls->script;
-    if (event->kind == SB_EVENT_SUBSCRIPTION_CONFIRMED && ls->confirmers.first != NULL) {
-        sb__waitq_wake(&ls->confirmers, SB__WAKE_EVENT);
-        sb_timer_start(s->loop, &s->kick, sb_loop_now(s->loop));
-    }
-    if (event->kind == SB_EVENT_REQUEST_EXPIRED && ls->receivers.first != NULL) {
-        sb__waitq_wake(&ls->receivers, SB__WAKE_TIMEOUT);
-        sb_timer_start(s->loop, &s->kick, sb_loop_now(s->loop));
-    }
-    if (event->kind == SB_EVENT_MONITOR_STOPPED) /* no code runs for a socket that is gone */
-        return;
-    if (ls->on_peer == LUA_NOREF || ls->closing || s->stats.tasks >= s->max_tasks)
-        return;
-    sb__task *t = sb__task_take(s, &event_kind, ls);
-    if (t == NULL)
-        return;
-    t->nargs = 3;
-    lua_pushcfunction(s->L, prepare_event);
-    lua_pushlightuserdata(s->L, t);
-    lua_pushlightuserdata(s->L, (void *)event);
-    if (lua_pcall(s->L, 2, 0, 0) != LUA_OK) {
-        lua_pop(s->L, 1);
-        lua_settop(t->co, 0);
-        sb__task_give_back(t);
-        sb__fault_note(s, ls, NULL, "on_peer", "out of memory");
-        return;
-    }
-    sb__task_ready(t);
-    if (s->current == NULL && !s->toplevel)
-        sb_timer_start(s->loop, &s->kick, sb_loop_now(s->loop)); /* never from inside the engine's own work */
 }
 
 static void on_writable(sb_handler *self, sb_socket *sock)
@@ -559,7 +580,7 @@ static void on_closed(sb_handler *self, sb_socket *sock)
 static const sb_handler handler = {
     .on_msg = on_msg,
     .on_subscribe = sb__handler_on_subscribe,
-    .on_event = on_event,
+    .on_event = sb__handler_on_event,
     .on_writable = on_writable,
     .on_closed = on_closed,
     .on_filter = sb__handler_on_filter,

@@ -138,6 +138,7 @@ static int ask_function(lua_State *L)
 static int protected_call(sb_script *s, question *q)
 {
     bool own = s->current == NULL && !s->limits.running;
+    s->asked++;
     if (own)
         sb__limits_enter(&s->limits, s->L);
     lua_pushcfunction(s->L, ask_function);

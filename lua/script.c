@@ -29,6 +29,7 @@ static sb_script *script_create(sb_engine *engine, const sb_script_config *cfg)
     s->engine = engine;
     s->loop = sb_engine_loop(engine);
     s->phase = cfg->phase;
+    s->sealed = !cfg->libs_unsafe;
     s->max_tasks = cfg->max_tasks != 0 ? cfg->max_tasks : DEFAULT_TASKS;
     s->name = strdup(cfg->name != NULL ? cfg->name : "script");
     sb__alloc_init(&s->alloc, cfg->memory != 0 ? cfg->memory : DEFAULT_MEMORY, &s->limits);

@@ -1,5 +1,5 @@
 /* A script's socket: its life. The functions for scripts are in lib_socket.c and its neighbours. */
-#include "lua/socket.h"
+#include "lua/quick.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,8 +30,8 @@ static sb__lsock *lsock_new(sb_script *s, sb_type type)
         return NULL;
     ls->script = s;
     ls->type = type;
-    ls->self = ls->on_message = ls->on_subscribe = ls->on_peer = ls->pipe_fn = ls->filters = ls->peer_ref =
-        LUA_NOREF;
+    ls->self = ls->on_subscribe = ls->on_peer = ls->filters = ls->peer_ref = LUA_NOREF;
+    ls->on_message.ref = ls->pipe_fn.ref = LUA_NOREF;
     return ls;
 }
 
@@ -111,13 +111,31 @@ static void detach_target(sb__lsock *target)
     }
 }
 
+void sb__lfunction_drop(lua_State *L, sb__lfunction *fn)
+{
+    sb__unref(L, &fn->ref);
+    sb__quick_destroy(L, fn->quick);
+    fn->quick = NULL;
+}
+
+void sb__lfunction_take(lua_State *L, int idx, sb__lfunction *fn)
+{
+    sb__lfunction_drop(L, fn);
+    if (lua_isnoneornil(L, idx))
+        return;
+    lua_pushvalue(L, idx);
+    fn->ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    fn->quick = sb__quick_create(L, idx);
+}
+
 static void drop_functions(sb__lsock *ls)
 {
     lua_State *L = ls->script->L;
-    int *refs[] = {&ls->on_message, &ls->on_subscribe, &ls->on_peer, &ls->pipe_fn, &ls->filters,
-        &ls->peer_ref, &ls->self};
+    int *refs[] = {&ls->on_subscribe, &ls->on_peer, &ls->filters, &ls->peer_ref, &ls->self};
     for (size_t i = 0; i < sizeof(refs) / sizeof(refs[0]); i++)
         sb__unref(L, refs[i]);
+    sb__lfunction_drop(L, &ls->on_message);
+    sb__lfunction_drop(L, &ls->pipe_fn);
     ls->kind = NULL;
 }
 
@@ -144,6 +162,7 @@ void sb__lsock_close(sb__lsock *ls)
 static void lsock_gone(sb__lsock *ls)
 {
     list_remove(ls);
+    drop_functions(ls);
     if (ls->resume_later) {
         sb__lsock **p = &ls->script->resume;
         while (*p != ls)

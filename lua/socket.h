@@ -15,6 +15,12 @@ typedef struct sb__lsock_object {
     sb__lsock *ls; /* NULL once it is closed */
 } sb__lsock_object;
 
+/* A function that is called for messages. */
+typedef struct sb__lfunction {
+    int ref;                 /* in the registry; LUA_NOREF: none */
+    struct sb__quick *quick; /* NULL: always carried out by Lua */
+} sb__lfunction;
+
 struct sb__lsock {
     sb_handler handler; /* first */
     sb_socket *sock;
@@ -27,7 +33,8 @@ struct sb__lsock {
     uint32_t refs; /* open tasks */
 
     /* registry references: the object itself (while it must not be collected) and the script's functions */
-    int self, on_message, on_subscribe, on_peer, pipe_fn, filters;
+    int self, on_subscribe, on_peer, filters;
+    sb__lfunction on_message, pipe_fn;
     const sb__task_kind *kind; /* what runs for a message; NULL: messages queue for recv */
     sb__lsock *pipe_to;
     sb__lproxy *proxy;
@@ -80,6 +87,9 @@ sb__lsock_object *sb__lsock_object_at(lua_State *L, int idx);
 
 /* Sets the handler slots (handler.c). */
 void sb__handler_init(sb__lsock *ls);
+/* Keeps the function at idx, or none (nil), instead of what is there; may raise. _drop: none again. */
+void sb__lfunction_take(lua_State *L, int idx, sb__lfunction *fn);
+void sb__lfunction_drop(lua_State *L, sb__lfunction *fn);
 /* What runs for messages, from what is set (handler.c). */
 void sb__handler_update(sb__lsock *ls);
 /* Sends what a handler decided on: held and braked when the target is full. from may be NULL. What cannot go
@@ -96,11 +106,13 @@ void sb__hops_follow(sb_socket *from, sb_socket *to);
 void sb__filter_take(lua_State *L, int idx, sb_subscription *sub);
 bool sb__filter_named(sb__lsock *ls, sb_subscription *sub);
 int sb__socket_filter(lua_State *L);
+void sb__handler_on_event(sb_handler *self, sb_socket *sock, const sb_event *event);
 bool sb__handler_on_filter(
     sb_handler *self, sb_socket *sock, sb_peer *peer, const sb_filter *filter, const sb_msg *msg);
 void sb__handler_on_filter_gone(sb_handler *self, sb_socket *sock, const sb_filter *filter);
 sb_verdict sb__handler_on_subscribe(sb_handler *self, sb_socket *sock, sb_subscription *sub);
-sb_err sb__route_function(sb__lsock *ls, int fn, sb_route_call *call, sb_peer *peer, sb_msg *msg);
+sb_err sb__route_function(
+    sb__lsock *ls, const sb__lfunction *fn, sb_route_call *call, sb_peer *peer, sb_msg *msg);
 
 /* Peer objects (lib_peer.c): pushes the object of this peer of ls, or of whom it speaks for now; nil when
  * peer is NULL. Returns its number, 0, or UINT64_MAX when the next object of the same peer may be another.

@@ -21,7 +21,7 @@ static int on_message(lua_State *L)
     sb__lsock *ls = sb__lsock_check(L, 1);
     check_function(L, 2);
     sb__lsock_must_receive(L, ls, "on_message");
-    set_function(L, &ls->on_message, 2);
+    sb__lfunction_take(L, 2, &ls->on_message);
     sb__lsock_anchor(L, 1, ls);
     sb__handler_update(ls);
     lua_settop(L, 1);
@@ -60,7 +60,7 @@ static int pipe_to(lua_State *L)
     if (lua_isnoneornil(L, 3))
         return sb__route_everything(L, ls, to);
     sb_socket_set_route(ls->sock, NULL);
-    set_function(L, &ls->pipe_fn, 3);
+    sb__lfunction_take(L, 3, &ls->pipe_fn);
     ls->pipe_to = to;
     ls->target_lost = false;
     sb__lsock_anchor(L, 1, ls);

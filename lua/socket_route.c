@@ -1,6 +1,6 @@
 /* socket:route{rows}: rows become one compiled table of the engine's; functions are its slow path. */
 #include "lua/message.h"
-#include "lua/socket.h"
+#include "lua/quick.h"
 #include "engine/trace.h"
 
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 typedef struct row_call {
     sb_route_call base; /* first */
     sb__lsock *ls;
-    int fn;
+    sb__lfunction fn;
 } row_call;
 
 static sb_err row_call_run(sb_route_call *self, sb_socket *sock, sb_peer *peer, sb_msg *msg)
@@ -18,13 +18,13 @@ static sb_err row_call_run(sb_route_call *self, sb_socket *sock, sb_peer *peer, 
     (void)sock;
     row_call *call = (row_call *)self;
     SB_TRACE(9);
-    return sb__route_function(call->ls, call->fn, self, peer, msg);
+    return sb__route_function(call->ls, &call->fn, self, peer, msg);
 }
 
 static void row_call_destroy(sb_route_call *self)
 {
     row_call *call = (row_call *)self;
-    sb__unref(call->ls->script->L, &call->fn);
+    sb__lfunction_drop(call->ls->script->L, &call->fn);
     free(call);
 }
 
@@ -168,7 +168,7 @@ static void read_action(lua_State *L, int idx, int n, sb_route_row *row, int *fn
 
 /* ---- compiling ---- */
 
-static bool make_calls(sb__lsock *ls, sb_route_row *rows, const int *fns, size_t n)
+static bool make_calls(lua_State *L, sb__lsock *ls, sb_route_row *rows, const int *fns, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (rows[i].action != SB_ROUTE_CALL)
@@ -176,8 +176,11 @@ static bool make_calls(sb__lsock *ls, sb_route_row *rows, const int *fns, size_t
         row_call *call = malloc(sizeof(*call));
         if (call == NULL)
             return false;
-        *call =
-            (row_call){.base = {.run = row_call_run, .destroy = row_call_destroy}, .ls = ls, .fn = fns[i]};
+        *call = (row_call){
+            .base = {.run = row_call_run, .destroy = row_call_destroy}, .ls = ls, .fn.ref = fns[i]};
+        lua_rawgeti(L, LUA_REGISTRYINDEX, fns[i]);
+        call->fn.quick = sb__quick_create(L, -1);
+        lua_pop(L, 1);
         rows[i].call = &call->base;
     }
     return true;
@@ -206,7 +209,7 @@ static void compile(lua_State *L, sb__lsock *ls, sb_route_row *rows, const int *
     char err[256] = "";
     sb_route *route = NULL;
     sb_err code =
-        make_calls(ls, rows, fns, n) ? sb_route_create(rows, n, err, sizeof(err), &route) : SB_ENOMEM;
+        make_calls(L, ls, rows, fns, n) ? sb_route_create(rows, n, err, sizeof(err), &route) : SB_ENOMEM;
     if (code == SB_OK) {
         install(ls, route, rows, n);
         return;
@@ -259,9 +262,9 @@ int sb__route_everything(lua_State *L, sb__lsock *ls, sb__lsock *to)
 
 static int explain_without_route(lua_State *L, sb__lsock *ls)
 {
-    if (ls->pipe_to != NULL && ls->pipe_fn != LUA_NOREF)
+    if (ls->pipe_to != NULL && ls->pipe_fn.ref != LUA_NOREF)
         lua_pushfstring(L, "pipe to %s through a function", ls->pipe_to->name);
-    else if (ls->on_message != LUA_NOREF)
+    else if (ls->on_message.ref != LUA_NOREF)
         lua_pushliteral(L, "on_message");
     else
         lua_pushliteral(L, "no route: messages wait for recv");

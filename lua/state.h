@@ -52,6 +52,7 @@ struct sb_script {
     bool toplevel; /* the chunk itself runs: nothing may wait */
     bool exiting;
     bool ends_with_engine; /* nobody holds the script */
+    bool sealed;           /* no code of the script can change what values of the engine's do */
     sb_err load_err;       /* why the top level failed, when it was not the script's own fault */
     sb__alloc alloc;
     sb__limits limits;
@@ -73,6 +74,8 @@ struct sb_script {
     uint32_t ntimers; /* at most max_tasks */
     sb__lmetric *metrics;
     uint64_t runs;       /* of tasks */
+    uint64_t quick;      /* messages that were dealt with without Lua */
+    uint32_t asked;      /* filters that ran, perhaps in the middle of something */
     uint64_t tune_at;    /* the collector is looked after when so many calls were made */
     uint64_t collect_at; /* not before: garbage is collected after a lack of memory, ns */
     uint32_t handlers;   /* changes with every route, pipe and handler that is set */

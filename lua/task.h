@@ -55,14 +55,15 @@ struct sb__task {
     sb__lsock *ls;
     sb_peer *peer; /* only until the first yield, then peer_id */
     uint64_t peer_id;
-    bool paused;          /* this task has paused its peer */
-    char *client;         /* once it waits: for whom that peer spoke, address and user; NULL: for itself */
-    sb_msg *view;         /* the message as it came; the engine's until the first yield, then orig */
-    sb_msg *orig;         /* a copy of its own since the first yield, else NULL */
-    struct sb__lmsg *msg; /* the message object in hand; lives on the coroutine's stack */
-    sb_msg edit;          /* what it shows once it was edited */
-    int fn;               /* registry reference of the function to call */
-    sb_route_call *call;  /* the row it stands in, NULL: none */
+    bool paused;             /* this task has paused its peer */
+    char *client;            /* once it waits: for whom that peer spoke, address and user; NULL: for itself */
+    sb_msg *view;            /* the message as it came; the engine's until the first yield, then orig */
+    sb_msg *orig;            /* a copy of its own since the first yield, else NULL */
+    struct sb__lmsg *msg;    /* the message object in hand; lives on the coroutine's stack */
+    sb_msg edit;             /* what it shows once it was edited */
+    int fn;                  /* registry reference of the function to call */
+    struct sb__quick *quick; /* what it does, NULL: it is Lua's */
+    sb_route_call *call;     /* the row it stands in, NULL: none */
     union {
         struct {
             sb_subscription *sub;

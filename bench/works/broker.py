@@ -9,7 +9,8 @@ class Broker(Work):
     who = [("raw", "raw relay"), ("zmq", "zmq_proxy"),
            ("pass-uring", "one-row table, io_uring"), ("pass-uv", "one-row table, uv"),
            ("route-uring", "content table, io_uring"), ("route-uv", "content table, uv"),
-           ("choose-uring", "Lua function, io_uring"), ("choose-uv", "Lua function, uv")]
+           ("choose-uring", "Lua function, io_uring"), ("choose-uv", "Lua function, uv"),
+           ("lookup-uring", "Lua function with a table, io_uring")]
     goals = {(kind, size): ("x libzmq", bound)
              for kind, bounds in (("pass-uring", (5, 6, 4)), ("route-uring", (5, 6, 4)), ("choose-uring", (1.5, 3, 3.5)))
              for size, bound in zip((64, 256, 1024), bounds)}
@@ -24,7 +25,7 @@ class Broker(Work):
         return bench.script(script, backend, size, ports)
 
     def ends(self, bench, kind, size, ports):
-        two = kind.startswith(("route", "choose"))
+        two = kind.startswith(("route", "choose", "lookup"))
         outs = f"connect={ports[1]},{ports[2]}" if two else f"connect={ports[1]}"
         return [Proc([bench.program("raw"), "recv", outs, "type=PULL"] + bench.common(size), receiver=True),
                 Proc([bench.program("raw"), "send", f"connect={ports[0]}", "type=PUSH", f"size={size}"] + self.shape)]
@@ -37,7 +38,8 @@ class Broker(Work):
 
 class Edit(Broker):
     name, title = "edit", "Broker whose Lua function edits the first of two frames (libzmq and raw: unedited)"
-    who = [("raw", "raw relay"), ("zmq", "zmq_proxy"), ("edit-uring", "Lua edits, io_uring"), ("edit-uv", "Lua edits, uv")]
+    who = [("raw", "raw relay"), ("zmq", "zmq_proxy"), ("edit-uring", "Lua edits, io_uring"), ("edit-uv", "Lua edits, uv"),
+           ("upper-uring", "Lua edits with a string method, io_uring")]
     goals = {("edit-uring", size): ("x libzmq", bound) for size, bound in ((64, 1), (256, 2), (1024, 3))}
     shape = ["topic=1"]
 

@@ -14,7 +14,8 @@ from harness import Failed, Proc, Result, Run, free_ports
 from works.broker import Broker
 
 BUDGET = {("send", 64): 314, ("receive", 64): 196, ("pass", 64): 30, ("route", 64): 241, ("fan", 64): 7,
-          ("prefixes", 64): 400, ("few", 64): 354, ("many", 64): 356, ("choose", 64): 2110, ("edit", 64): 4140}
+          ("prefixes", 64): 400, ("few", 64): 354, ("many", 64): 356, ("choose", 64): 945, ("edit", 64): 1315,
+          ("lookup", 64): 3010, ("upper", 64): 4615}
 COUNTS = 20000, 60000
 # Subscribers, and how many prefixes they share; a thousand of these are sent.
 PUBLISHED = {"fan": (16, 0), "prefixes": (16, 10000), "few": (1, 1000), "many": (1, 30000)}
@@ -26,7 +27,8 @@ class Budget(Broker):
     who = [("send", "one way, sending"), ("receive", "one way, receiving"), ("pass", "one-row table"),
            ("route", "content table"), ("fan", "fan-out to 16, a delivery"),
            ("prefixes", "10,000 prefixes, a delivery"), ("few", "one of 1,000 subscriptions"),
-           ("many", "one of 30,000 subscriptions"), ("choose", "Lua function"), ("edit", "Lua edits a frame")]
+           ("many", "one of 30,000 subscriptions"), ("choose", "Lua function"), ("edit", "Lua edits a frame"),
+           ("lookup", "Lua function with a table"), ("upper", "Lua edits with a string method")]
     goals = {key: (None, bound) for key, bound in BUDGET.items()}
 
     def compared(self, kind):
@@ -44,8 +46,8 @@ class Budget(Broker):
                     Proc([raw, "send", f"connect={ports[0]}", "type=PUSH"] + many)]
         if kind in PUBLISHED:
             return self.published(bench, kind, size, ports, count)
-        two = kind in ("route", "choose")
-        topic = ["topic=1"] if kind == "edit" else []
+        two = kind in ("route", "choose", "lookup")
+        topic = ["topic=1"] if kind in ("edit", "upper") else []
         outs = f"connect={ports[1]},{ports[2]}" if two else f"connect={ports[1]}"
         return [Proc(bench.script(kind, "uv", size, ports), middle=True),
                 Proc([raw, "recv", outs, "type=PULL"] + many, receiver=True),

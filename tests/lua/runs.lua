@@ -148,3 +148,47 @@ test("what was edited before a wait or a keep is there after it", function()
   eq(table.concat(kept:frames(), "|"), "topic|x11y")
   pull:close()
 end)
+
+-- Functions as short as these are carried out without Lua.
+test("what an edit made is held as it is while the target is full", function()
+  local to <close> = sb.push { bind = "tcp://127.0.0.1:*", sndhwm = 3 }
+  local pull, push <close> = flow({}, 200)
+  pull:pipe(to, function(msg) msg[1] = "x" .. msg[1] return msg end)
+  sb.sleep(0.05)
+  local seen, s <close> = sink(to)
+  eventually(function() return #seen == 200 end, "all of them")
+  for i = 1, 200 do eq(seen[i], "x" .. i) end
+  pull:close()
+end)
+
+test("a filter that runs in the middle of a run may change where it goes on", function()
+  local other <close> = sb.push { bind = "tcp://127.0.0.1:*", sndhwm = 0 }
+  local seen, s <close> = sink(other)
+  local pub <close> = sb.pub { bind = "tcp://127.0.0.1:*" }
+  local to, heard = pub, 0
+  pub:filter("", function() to = other return true end)
+  local sub <close> = sb.sub { connect = pub.last_endpoint, subscribe = "" }
+  sub:on_message(function() heard = heard + 1 end)
+  eventually(function() return pub:stats().subscriptions == 1 end, "the subscription")
+  local pull, push <close> = flow({}, 40)
+  pull:route { { to = function() return to end } }
+  eventually(function() return #seen + heard == 40 end, "all of them")
+  eq(heard, 1)
+  pull:close()
+end)
+
+test("what a function that is sometimes Lua's changes is seen at once", function()
+  local a <close> = sb.push { bind = "tcp://127.0.0.1:*", sndhwm = 0 }
+  local b <close> = sb.push { bind = "tcp://127.0.0.1:*", sndhwm = 0 }
+  local at_a, s1 <close> = sink(a)
+  local at_b, s2 <close> = sink(b)
+  local to = a
+  local pull, push <close> = flow({}, 40)
+  pull:route { { to = function(msg)
+    if msg:equals(1, "10") then to = b end
+    return to
+  end } }
+  eventually(function() return #at_a + #at_b == 40 end, "all of them")
+  eq(#at_a, 9)
+  pull:close()
+end)

@@ -103,11 +103,12 @@ static void test_edits_of_the_body_give_the_wire_up(void **state)
 
     (void)state;
     sb_msg_init(&msg);
-    for (int edit = 0; edit < 4; edit++) {
+    for (int edit = 0; edit < 5; edit++) {
         sb_msg_unpack(&msg, NULL, abc);
         assert_int_equal(edit == 0   ? sb_msg_set_copy(&msg, 1, "new", 3)
                          : edit == 1 ? sb_msg_insert_copy(&msg, 2, "new", 3)
                          : edit == 2 ? sb_msg_remove(&msg, 1)
+                         : edit == 3 ? sb_msg_set(&msg, 1, "new", 3, NULL)
                                      : sb_msg_push_copy(&msg, "new", 3),
             SB_OK);
         assert_int_equal(msg.wire_len, 0);
@@ -117,6 +118,7 @@ static void test_edits_of_the_body_give_the_wire_up(void **state)
     assert_int_equal(sb_msg_remove(&msg, 0), SB_EINVAL);
     assert_int_equal(sb_msg_insert_copy(&msg, 1, "x", 1), SB_EINVAL);
     assert_int_equal(sb_msg_set_copy(&msg, 0, "x", 1), SB_EINVAL);
+    assert_int_equal(sb_msg_set(&msg, 0, "x", 1, NULL), SB_EINVAL);
 }
 
 static void test_envelope_follows_edits_before_it(void **state)
