@@ -279,6 +279,22 @@ static bool append_small(sb__queue *q, const sb_msg *msg)
     return true;
 }
 
+/* What most messages are that an application makes: one short frame. */
+static inline bool append_frame(sb__queue *q, const sb_msg *msg)
+{
+    const size_t len = msg->frames->len;
+    if (msg->n != 1 || msg->wire_len != 0 || len > UINT8_MAX || len + 2 > (size_t)(q->limit - q->tail))
+        return false;
+    uint8_t *p = sb__packed_header_write(q->tail, len, false);
+    if (len > 0)
+        memcpy(p, msg->frames->data, len);
+    q->tail = p + len;
+    sb__queue_count(q, len + 2);
+    q->streak = 0;
+    q->copied_end = NULL;
+    return true;
+}
+
 static void replace_waiting(sb__queue *q)
 {
     uint32_t n = sb__queue_clear_waiting(q);
@@ -288,7 +304,9 @@ static void replace_waiting(sb__queue *q)
 
 sb_err sb__queue_append(sb__queue *q, const sb_msg *msg)
 {
-    return sb__queue_full(q) && !q->conflate ? SB_EAGAIN : sb__queue_push_over(q, msg);
+    if (sb__queue_full(q) && !q->conflate)
+        return SB_EAGAIN;
+    return append_frame(q, msg) ? SB_OK : sb__queue_push_over(q, msg);
 }
 
 sb_err sb__queue_push_over(sb__queue *q, const sb_msg *msg)
@@ -397,6 +415,17 @@ void sb__queue_fly(sb__queue *q)
     assert(q->flight_msgs == 0 && q->peeked != 0);
     q->flight_msgs = 1;
     q->flight_bytes = q->peeked;
+}
+
+bool sb__queue_fly_next(sb__queue *q, sb_msg *msg)
+{
+    if (q->n == 0)
+        return false;
+    const sb__span *s = span_at(q, 0);
+    size_t len = q->flight_bytes < s->whole ? sb_msg_unpack(msg, s->buf, s->p + q->flight_bytes) : 0;
+    q->flight_bytes += len;
+    q->flight_msgs += len != 0;
+    return len != 0;
 }
 
 void sb__queue_pop(sb__queue *q)

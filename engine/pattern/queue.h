@@ -179,6 +179,10 @@ bool sb__queue_peek(sb__queue *q, sb_msg *msg);
 /* The message that peek shows is in flight until sb__queue_sent: whatever becomes of the queue meanwhile, it
  * stays as it is. For those who hand it to somebody that may come back here. */
 void sb__queue_fly(sb__queue *q);
+/* The next message joins the flight, and is shown: for who hands on many and tells sb__queue_sent once. `msg`
+ * must be empty. false: none lies behind the flight in one piece with it, or no memory; sb__queue_peek, when
+ * nothing flies, shows any. */
+bool sb__queue_fly_next(sb__queue *q, sb_msg *msg);
 /* Removes the message that peek shows. Only while nothing is in flight. */
 void sb__queue_pop(sb__queue *q);
 

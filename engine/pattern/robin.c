@@ -71,9 +71,9 @@ static sb_err send_outside(sb__robin *robin, const sb_msg *msg, sb_peer **to)
     return SB_EAGAIN;
 }
 
-sb_err sb__robin_send_to(sb__robin *robin, const sb_msg *msg, sb_peer **to)
+static inline __attribute__((always_inline)) sb_err send_next(
+    sb__robin *robin, const sb_msg *msg, sb_peer **to)
 {
-    SB_TRACE(11);
     if (robin->base.options->balance != SB_BALANCE_ROUND_ROBIN)
         return sb__balance_send_to(robin, msg, to);
     if (robin->base.passing)
@@ -94,11 +94,18 @@ sb_err sb__robin_send_to(sb__robin *robin, const sb_msg *msg, sb_peer **to)
     return SB_EAGAIN;
 }
 
+sb_err sb__robin_send_to(sb__robin *robin, const sb_msg *msg, sb_peer **to)
+{
+    SB_TRACE(11);
+    return send_next(robin, msg, to);
+}
+
 sb_err sb__robin_send(sb_pattern *pat, sb_msg *msg)
 {
     sb_peer *to;
     sb__robin *robin = robin_from(pat);
-    sb_err err = sb__robin_send_to(robin, msg, &to);
+    SB_TRACE(11);
+    sb_err err = send_next(robin, msg, &to);
     return err == SB_EAGAIN && drops(robin) ? overflow(robin, msg) : err;
 }
 

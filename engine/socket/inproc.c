@@ -75,15 +75,22 @@ static void move_controls(side *from)
     }
 }
 
-/* Whoever gets it may send back, or close, before it is done with it. */
-static void pass_on(sb_peer *peer, sb_peer *to, sb_msg *msg)
+/* The message at hand and those that lie behind it, at most so many; returns how many. Whoever gets one may send
+ * back, or close, before it is done with it. */
+static uint32_t pass_on(sb_peer *peer, sb_peer *to, sb_msg *msg, uint32_t most)
 {
-    peer->msgs_out++;
-    peer->bytes_out += msg->wire_len;
-    sb__queue_fly(&peer->out);
-    sb__speaker_deliver(to, msg);
-    sb_msg_finish(msg);
-    sb__queue_sent(&peer->out);
+    sb__queue *out = &peer->out;
+    sb_err err;
+    sb__queue_fly(out);
+    do {
+        err = sb__speaker_deliver(to, msg);
+        sb_msg_finish(msg);
+    } while (err == SB_OK && out->flight_msgs < most && sb__queue_fly_next(out, msg));
+    uint32_t n = out->flight_msgs;
+    peer->msgs_out += n;
+    peer->bytes_out += out->flight_bytes;
+    sb__queue_sent(out);
+    return n;
 }
 
 static void lose_first(sb_peer *peer)
@@ -92,35 +99,34 @@ static void lose_first(sb_peer *peer)
     sb__queue_pop(&peer->out);
 }
 
-/* One message; false when there is none or the other side is full. One that there is no memory to look at is
- * lost: nobody would come back for it, and those behind it would wait for ever. */
-static bool move_one(side *from)
+/* As many as lie in one piece; 0 when there is none or the other side is full. One that there is no memory to
+ * look at is lost: nobody would come back for it, and those behind it would wait for ever. */
+static uint32_t move_some(side *from, uint32_t most)
 {
     sb_peer *peer = from->peer, *to = from->other->peer;
     sb_msg msg;
     sb__pipe_fill(peer, 0);
     if (peer->out.msgs == 0 || !sb__overload_takes(to))
-        return false;
+        return 0;
     sb_msg_init(&msg);
     if (sb__queue_peek(&peer->out, &msg))
-        pass_on(peer, to, &msg);
-    else
-        lose_first(peer);
-    return true;
+        return pass_on(peer, to, &msg, most);
+    lose_first(peer);
+    return 1;
 }
 
 static void move(sb__task *task)
 {
     side *from = SB_LIST_ENTRY(task, side, move);
     sb_socket *sock = from->peer->socket;
-    int budget = MOVE_BUDGET;
+    uint32_t budget = MOVE_BUDGET, moved;
     if (from->kicked) {
         drop_channel(from->channel, from);
         return;
     }
     move_controls(from);
-    while (budget > 0 && move_one(from))
-        budget--;
+    while (budget > 0 && (moved = move_some(from, budget)) > 0)
+        budget -= moved;
     if (budget == 0)
         sb__hub_input(&sock->engine->hub, &from->move);
     sb__pipe_drained(from->peer);

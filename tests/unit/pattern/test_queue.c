@@ -148,6 +148,17 @@ static void push_run(sb__queue *q, struct model *m)
     sb_buf_unref(buf);
 }
 
+static void check_shown(sb_msg *msg, const struct packed *is)
+{
+    struct packed p = pack(msg);
+    assert_int_equal(p.len, is->len);
+    assert_memory_equal(p.data, is->data, p.len);
+    free(p.data);
+    for (uint32_t i = 0; i < msg->n; i++)
+        assert_non_null(msg->frames[i].buf);
+    sb_msg_finish(msg);
+}
+
 static void check_peek(sb__queue *q, struct model *m)
 {
     sb_msg msg;
@@ -155,15 +166,20 @@ static void check_peek(sb__queue *q, struct model *m)
     sb_msg_init(&msg);
     bool some = sb__queue_peek(q, &msg);
     assert_int_equal(some, at < m->end);
-    if (!some)
-        return;
-    struct packed p = pack(&msg);
-    assert_int_equal(p.len, m->msgs[at].len);
-    assert_memory_equal(p.data, m->msgs[at].data, p.len);
-    free(p.data);
-    for (uint32_t i = 0; i < msg.n; i++)
-        assert_non_null(msg.frames[i].buf);
-    sb_msg_finish(&msg);
+    if (some)
+        check_shown(&msg, &m->msgs[at]);
+}
+
+/* No vectors: messages that join the flight one by one. */
+static void fly_some(sb__queue *q, struct model *m, size_t *vectors)
+{
+    sb_msg msg;
+    *vectors = SIZE_MAX;
+    check_peek(q, m);
+    sb__queue_fly(q);
+    sb_msg_init(&msg);
+    for (uint32_t n = 1 + rnd(m, 40); n > 0 && sb__queue_fly_next(q, &msg); n--)
+        check_shown(&msg, &m->msgs[m->first + q->flight_msgs - 1]);
 }
 
 static void check_vectors(const struct iovec *iov, size_t n, const sb__queue *q, const struct model *m)
@@ -196,7 +212,11 @@ static void check_totals(const sb__queue *q, const struct model *m)
 
 static void step(sb__queue *q, struct model *m, struct iovec *iov, size_t *vectors)
 {
-    switch (rnd(m, 13)) {
+    switch (rnd(m, 14)) {
+    case 13:
+        if (q->flight_msgs == 0 && q->msgs > 0)
+            fly_some(q, m, vectors);
+        break;
     case 12:
         push_run(q, m);
         break;
@@ -219,7 +239,8 @@ static void step(sb__queue *q, struct model *m, struct iovec *iov, size_t *vecto
         break;
     case 3:
     case 4:
-        check_vectors(iov, q->flight_msgs ? *vectors : 0, q, m);
+        if (*vectors != SIZE_MAX)
+            check_vectors(iov, q->flight_msgs ? *vectors : 0, q, m);
         model_pop(m, q->flight_msgs);
         if (rnd(m, 2))
             sb__queue_sent(q);
@@ -468,6 +489,41 @@ static void test_waiting_messages_move_and_the_flight_stays(void **state)
     sb__queue_finish(&to);
 }
 
+static void push_text(sb__queue *q, const char *text)
+{
+    sb_msg msg;
+    sb_msg_init(&msg);
+    sb_msg_push(&msg, text, strlen(text), NULL);
+    assert_int_equal(sb__queue_push(q, &msg), SB_OK);
+    sb_msg_finish(&msg);
+}
+
+static void test_messages_join_the_flight_until_none_is_left(void **state)
+{
+    (void)state;
+    sb__queue q;
+    sb_msg msg;
+    sb__queue_init(&q, 0, 0);
+    sb_msg_init(&msg);
+    assert_false(sb__queue_fly_next(&q, &msg));
+    for (const char *text = "abc"; *text != '\0'; text++)
+        push_text(&q, text);
+    assert_true(sb__queue_peek(&q, &msg));
+    sb__queue_fly(&q);
+    sb_msg_finish(&msg);
+    assert_true(sb__queue_fly_next(&q, &msg));
+    assert_memory_equal(msg.frames[0].data, "bc", 2);
+    sb_msg_finish(&msg);
+    push_text(&q, "more");
+    assert_true(sb__queue_fly_next(&q, &msg));
+    sb_msg_finish(&msg);
+    assert_int_equal(q.flight_msgs, 3);
+    sb__queue_sent(&q);
+    assert_int_equal(q.msgs, 1);
+    assert_int_equal(q.bytes, 6);
+    sb__queue_finish(&q);
+}
+
 static void test_a_message_of_no_frames_is_refused(void **state)
 {
     (void)state;
@@ -493,6 +549,7 @@ int main(void)
         cmocka_unit_test(test_a_run_of_small_messages_is_copied_no_more),
         cmocka_unit_test(test_conflate_keeps_the_last_message_only),
         cmocka_unit_test(test_waiting_messages_move_and_the_flight_stays),
+        cmocka_unit_test(test_messages_join_the_flight_until_none_is_left),
         cmocka_unit_test(test_a_message_of_no_frames_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
