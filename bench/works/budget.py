@@ -10,12 +10,12 @@ import shutil
 import signal
 import subprocess
 
-from harness import Failed, Proc, Result, Run, free_ports
+from harness import Failed, Proc, Result, Run, free_ports, hwm
 from works.broker import Broker
 
-BUDGET = {("send", 64): 314, ("receive", 64): 196, ("pass", 64): 30, ("route", 64): 241, ("fan", 64): 7,
+BUDGET = {("send", 64): 210, ("receive", 64): 196, ("pass", 64): 30, ("route", 64): 241, ("fan", 64): 7,
           ("prefixes", 64): 400, ("few", 64): 354, ("many", 64): 356, ("choose", 64): 945, ("edit", 64): 1315,
-          ("lookup", 64): 3010, ("upper", 64): 4615}
+          ("lookup", 64): 3010, ("upper", 64): 4615, ("inproc", 64): 425}
 COUNTS = 20000, 60000
 # Subscribers, and how many prefixes they share; a thousand of these are sent.
 PUBLISHED = {"fan": (16, 0), "prefixes": (16, 10000), "few": (1, 1000), "many": (1, 30000)}
@@ -28,7 +28,8 @@ class Budget(Broker):
            ("route", "content table"), ("fan", "fan-out to 16, a delivery"),
            ("prefixes", "10,000 prefixes, a delivery"), ("few", "one of 1,000 subscriptions"),
            ("many", "one of 30,000 subscriptions"), ("choose", "Lua function"), ("edit", "Lua edits a frame"),
-           ("lookup", "Lua function with a table"), ("upper", "Lua edits with a string method")]
+           ("lookup", "Lua function with a table"), ("upper", "Lua edits with a string method"),
+           ("inproc", "inside one process, both ends")]
     goals = {key: (None, bound) for key, bound in BUDGET.items()}
 
     def compared(self, kind):
@@ -44,6 +45,8 @@ class Budget(Broker):
         if kind == "receive":
             return [Proc([sb, "pull", f"listen={ports[0]}", "backend=uv"] + many, middle=True, receiver=True),
                     Proc([raw, "send", f"connect={ports[0]}", "type=PUSH"] + many)]
+        if kind == "inproc":
+            return [Proc([sb, "inproc", f"size={size}", f"hwm={hwm(size)}", "backend=uv"] + many, middle=True, receiver=True)]
         if kind in PUBLISHED:
             return self.published(bench, kind, size, ports, count)
         two = kind in ("route", "choose", "lookup")

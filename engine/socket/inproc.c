@@ -75,8 +75,8 @@ static void move_controls(side *from)
     }
 }
 
-/* The message at hand and those that lie behind it, at most so many; returns how many. Whoever gets one may send
- * back, or close, before it is done with it. */
+/* The message at hand and those that lie behind it, at most so many; returns how many. Whoever gets one may
+ * send back, or close, before it is done with it. */
 static uint32_t pass_on(sb_peer *peer, sb_peer *to, sb_msg *msg, uint32_t most)
 {
     sb__queue *out = &peer->out;
