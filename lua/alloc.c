@@ -77,7 +77,8 @@ void sb__alloc_finish(sb__alloc *a)
 
 bool sb__alloc_has_room(const sb__alloc *a, size_t n)
 {
-    return n <= a->cap && a->used <= a->cap - n;
+    size_t most = a->cap + a->spare;
+    return n <= most && a->used <= most - n;
 }
 
 void sb__alloc_charge(sb__alloc *a, size_t n)

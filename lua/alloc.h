@@ -13,6 +13,7 @@ struct sb__limits;
 
 typedef struct sb__alloc {
     size_t used, cap;          /* octets now, and at most */
+    size_t spare;              /* beyond the cap, while an error is reported */
     size_t untold;             /* of those charged, the collector has not heard of so many */
     size_t volume;             /* octets asked for since the clock was looked at */
     struct sb__limits *limits; /* may be NULL */

@@ -13,6 +13,8 @@
 #define TUNE_EACH   1024
 /* Ready tasks that are run before the loop gets its turn. */
 #define DRAIN_MAX 256
+/* For the report of a handler that used all there was, and for closing what it held. */
+#define REPORT_MEMORY (64u << 10)
 
 static void on_kick(sb_timer *timer)
 {
@@ -204,16 +206,18 @@ static void tune_collector(sb_script *s)
     lua_gc(s->L, LUA_GCINC, (int)(percent < 120 ? 120 : percent), 0, 0);
 }
 
-/* A handler ended for lack of memory. Lua has collected what it could at that moment, without finalizers; the
- * next message shall find the rest collected too. As much time as that takes passes before it is done again.
+/* A handler ended for lack of memory. Lua has collected what it could at that moment, without finalizers and
+ * while the handler held what it holds; the next message shall find room, and does not wait until all is
+ * swept: the collector goes on where it was left. As much time as that takes passes before it is done again.
  */
 static void collect(sb_script *s)
 {
+    const sb__alloc *a = &s->alloc;
     uint64_t begin = sb__limits_clock();
     if (begin < s->collect_at)
         return;
-    for (int i = 0; i < 2 && s->alloc.used > s->alloc.cap / 2; i++)
-        lua_gc(s->L, LUA_GCCOLLECT);
+    for (int rounds = 0; rounds < 2 && a->used > a->cap / 4 * 3;)
+        rounds += lua_gc(s->L, LUA_GCSTEP, 0);
     tune_collector(s);
     uint64_t end = sb__limits_clock();
     s->collect_at = end + (end - begin);
@@ -225,8 +229,11 @@ static void fail(sb__task *t, int status)
     sb_script *s = t->script;
     snprintf(what, sizeof(what), "%s%s%s", t->ls != NULL ? t->ls->name : "", t->ls != NULL ? " " : "",
         t->kind->name);
+    /* Each refusal costs a collection, which frees nothing before the handler's frames are gone. */
+    s->alloc.spare = status == LUA_ERRMEM ? REPORT_MEMORY : 0;
     sb__fault_report(t, what, reason, sizeof(reason), where, sizeof(where));
     end_failed(t, reason, where);
+    s->alloc.spare = 0;
     if (status == LUA_ERRMEM)
         collect(s);
 }

@@ -309,6 +309,28 @@ static void test_a_handler_that_fails_after_its_socket_is_gone(void **state)
 }
 
 /* What no hook interrupts is not begun: here with 5 ms, and so with texts of half a megabyte. */
+/* Each refusal would cost a collection of the whole cap: the report of one has room of its own. */
+static void test_a_lack_of_memory_is_reported_with_its_traceback(void **state)
+{
+    (void)state;
+    static const char source[] = "local sb = require 'signalbox'\n"
+                                 "local kept = {}\n"
+                                 "sb.after(0.01, function() while true do kept[#kept + 1] = {} end end)\n"
+                                 "sb.after(0.02, function() while true do kept[#kept + 1] = {} end end)\n";
+    script_rig r;
+    rig_init(&r);
+    sb_script_config cfg = {
+        .phase = SB_SCRIPT_RUN, .memory = 1 << 20, .handler_time = 60 * (uint64_t)SB_NS_PER_S};
+    assert_int_equal(rig_try(&r, source, cfg), SB_OK);
+    for (int i = 0; i < 2; i++) {
+        r.log[r.log_len = 0] = '\0';
+        rig_run(&r, 12);
+        assert_true(rig_logged(&r, "not enough memory"));
+        assert_true(rig_logged(&r, "stack traceback"));
+    }
+    rig_finish(&r);
+}
+
 static void test_texts_are_walked_only_as_far_as_there_is_time(void **state)
 {
     static const char source[] =
@@ -335,6 +357,7 @@ static void test_texts_are_walked_only_as_far_as_there_is_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_lack_of_memory_is_reported_with_its_traceback),
         cmocka_unit_test(test_texts_are_walked_only_as_far_as_there_is_time),
         cmocka_unit_test(test_load_tells_syntax_errors),
         cmocka_unit_test(test_load_tells_unknown_options_with_line),
