@@ -182,6 +182,19 @@ sb_err sb__deliver_later(sb_peer *peer, sb_msg *msg)
 
 /* ---- queued input ---- */
 
+bool sb__may_ask(sb_socket *sock)
+{
+    bool waits = sock->pending != NULL && !sock->pending_event;
+    if (!waits || sock->pattern->impl->taken == NULL)
+        return true;
+    if (!sock->popts.req_relaxed)
+        return false;
+    sb_msg_destroy(sock->pending);
+    sock->pending = NULL;
+    sb_socket_count_drop(sock, SB_DROP_FILTERED);
+    return true;
+}
+
 void sb__in_drained(sb_peer *peer)
 {
     bool low = peer->in_stage != NULL ? sb__stage_low(peer->in_stage) : sb__queue_low(&peer->in);

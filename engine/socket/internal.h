@@ -222,6 +222,9 @@ void sb__speaker_end(sb_peer *peer);
 /* deliver.c */
 sb_err sb__deliver(sb_peer *peer, sb_msg *msg);
 sb_err sb__deliver_later(sb_peer *peer, sb_msg *msg); /* in any case through the in queue */
+/* False: a request or an answer for which the handler had no time waits for it, and nothing may be sent
+ * before that is taken. A REQ that asks again before (req_relaxed) does not want it any more. */
+bool sb__may_ask(sb_socket *sock);
 void sb__deliver_init(sb_socket *sock);
 void sb__deliver_finish(sb_socket *sock);
 void sb__abandon(

@@ -354,6 +354,8 @@ sb_err sb_socket_send(sb_socket *sock, sb_msg *msg)
     if (!impl->can_send)
         return SB_ENOTSUP;
     SB_TRACE(10);
+    if (!sb__may_ask(sock))
+        return SB_EFSM;
     sb_err err = impl->send(sock->pattern, msg);
     if (err == SB_EAGAIN)
         sock->want_writable = true;

@@ -114,6 +114,11 @@ static void act_answer_door(sim *w)
         sim_doorman_answers(e);
 }
 
+static void act_answer_subscribers(sim *w)
+{
+    sim_answer_subscribers(w, any_slot(w));
+}
+
 static void act_close(sim *w)
 {
     sim_slot *s = any_slot(w);
@@ -254,6 +259,7 @@ static const act acts[] = {
     {act_stop, 6},
     {act_subscribe, 6},
     {act_answer_door, 4},
+    {act_answer_subscribers, 4},
     {act_weather, 6},
     {act_raw, 6},
     {act_break, 4},

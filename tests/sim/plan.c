@@ -47,6 +47,7 @@ static void plan_ways(sim_slot *s, sim_dice *d)
 
 static sim_slot *plan_slot(sim *w, sb_type type, sim_relay relay)
 {
+    static const uint32_t publishers = SB_TYPE_BIT(SB_PUB) | SB_TYPE_BIT(SB_XPUB) | SB_TYPE_BIT(SB_RADIO);
     sim_slot *s = &w->slots[w->nslots];
     sim_dice *d = &w->dice;
     *s = (sim_slot){.world = w, .index = (uint8_t)w->nslots++, .type = type, .relay = relay};
@@ -63,6 +64,7 @@ static sim_slot *plan_slot(sim *w, sb_type type, sim_relay relay)
     s->nodrop = sim_once_in(d, 3);
     s->relaxed = sim_once_in(d, 2);
     s->correlate = sim_once_in(d, 2);
+    s->rewrites = sim_once_in(d, 3) && (SB_TYPE_BIT(type) & publishers) != 0;
     plan_ways(s, d);
     s->polled = sim_once_in(d, 5) && relay == SIM_RELAY_NONE && type != SB_REP;
     plan_overload(s, d);

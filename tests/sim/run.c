@@ -53,7 +53,10 @@ static void show(const sim *w)
         const sim_slot *s = &w->slots[i];
         fprintf(stderr, "slot %u: %s%s on engine %u, hwm %d %d %d%s%s%s%s\n", i, sb_type_name(s->type),
             relays[s->relay], s->engine, s->hwm_out, s->hwm_in, s->hwm_bytes, s->polled ? " polled" : "",
-            s->named ? " named" : "", s->immediate ? " immediate" : "", s->mandatory ? " mandatory" : "");
+            s->named ? " named" : "", s->immediate ? " immediate" : "",
+            s->mandatory  ? " mandatory"
+            : s->rewrites ? " rewrites"
+                          : "");
         fprintf(stderr, "        mechanism %s, on_full %d, ttl %d%s%s\n",
             s->role == SIM_ANY ? "NULL" : sb_mechanism_name(w->mechanism), s->on_full, s->ttl,
             s->conflate ? ", conflates" : "", s->conflate_key ? ", by key" : "");

@@ -7,6 +7,7 @@
  *   options.c  the options of sockets
  *   world.c    engines and sockets: made, killed, drained, made again; time; weather
  *   traffic.c  what is sent and what arrives
+ *   topics.c   subscriptions, and under which topic a message arrives
  *   flows.c    the same for connections of mere octets
  *   oracle.c   what must hold
  *   acts.c     the table of what may happen
@@ -37,6 +38,8 @@ typedef enum sim_promise {
     SIM_TWICE,     /* ... and once */
     SIM_ORDER,     /* ... and behind those sent before it */
     SIM_ORIGIN,    /* ... and only at who it was for, over its sender's connection */
+    SIM_TOPIC,     /* ... under its topic, or the one that was asked for instead */
+    SIM_ANSWER,    /* ... and what answers, to the question that is open */
     SIM_MECHANISM, /* nobody comes in another way than its socket asks for */
     SIM_LAW,       /* accepted plus received is taken, sent, queued or dropped for a reason */
     SIM_LOST,      /* nothing is lost where the type promises it */
@@ -83,12 +86,17 @@ typedef struct sim_slot {
     bool polled;                /* no on_msg: messages are fetched */
     bool delimits;              /* a DEALER that talks to a REP */
     bool fed;                   /* a relay is among its peers */
+    bool rewrites;              /* who subscribes may get something else, or wait for the answer */
 
     /* of this life */
-    bool kicked;     /* it ended a connection of its own for good */
-    bool stopped;    /* takes no messages for now */
-    bool owes;       /* REP: an answer */
-    uint8_t owes_to; /* ... to the slot that asked */
+    bool kicked;                       /* it ended a connection of its own for good */
+    bool stopped;                      /* takes no messages for now */
+    bool owes;                         /* REP: an answer */
+    uint8_t owes_to;                   /* ... to the slot that asked */
+    uint32_t owes_for;                 /* ... this message */
+    uint32_t question;                 /* REQ: the message that was sent last */
+    sb_subscription *asked[SIM_ASKED]; /* subscriptions that wait for their answer */
+    uint32_t nasked;
     uint32_t next_seq;
     uint64_t accepted;  /* copies that a send took over */
     uint64_t delivered; /* what the application took */
@@ -219,6 +227,13 @@ void sim_send(sim *w, sim_slot *slot);
 void sim_poll(sim *w, sim_slot *slot, uint32_t most);
 void sim_answer(sim *w, sim_slot *slot);
 bool sim_sends(const sim_slot *slot);
+
+/* topics.c */
+uint8_t sim_pick_topic(sim *w);
+const char *sim_topic(uint8_t i);
+sb_verdict sim_on_subscribe(sb_handler *self, sb_socket *sock, sb_subscription *sub);
+void sim_answer_subscribers(sim *w, sim_slot *slot); /* what was left open */
+void sim_check_topic(sim *w, const sim_slot *slot, const sb_msg *msg, const sim_stamp *stamp);
 
 /* flows.c */
 void sim_flow_take(sim *w, sim_slot *slot, const sb_peer *peer, const sb_frame *piece);

@@ -40,6 +40,9 @@ void sim_stamp_write(uint8_t *out, size_t len, const sim_stamp *s)
     out[13] = s->count;
     out[14] = s->to;
     out[15] = (uint8_t)(taint >> 8);
+    put32(out + 16, s->answers);
+    out[20] = s->topic;
+    memset(out + 21, 0, SIM_STAMP_SIZE - 21);
     for (size_t i = SIM_STAMP_SIZE; i < len; i++)
         out[i] = fill(taint, i);
 }
@@ -53,7 +56,9 @@ static const char *read_head(const uint8_t *p, sim_stamp *s)
         .seq = get32(p + 4),
         .index = p[12],
         .count = p[13],
-        .to = p[14]};
+        .to = p[14],
+        .topic = p[20],
+        .answers = get32(p + 16)};
     return p[15] == (uint8_t)(taint_of(s) >> 8) ? NULL : "a damaged stamp";
 }
 

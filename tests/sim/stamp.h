@@ -5,9 +5,11 @@
 
 #include "engine/msg.h"
 
-#define SIM_STAMP_SIZE 16
+#define SIM_STAMP_SIZE 24
 #define SIM_FRAME_MAX  (70 * 1024)
 #define SIM_ANYBODY    0xff
+#define SIM_NONE       0xff
+#define SIM_NO_MESSAGE UINT32_MAX
 
 typedef struct sim_stamp {
     uint8_t origin; /* the slot that sent it */
@@ -15,6 +17,8 @@ typedef struct sim_stamp {
     uint16_t life;  /* which socket of that slot */
     uint32_t seq;
     uint8_t index, count; /* of this frame */
+    uint8_t topic;        /* the one it was published under; SIM_NONE */
+    uint32_t answers;     /* the message it is the answer to; SIM_NO_MESSAGE */
 } sim_stamp;
 
 /* Writes a frame of `len` octets, at least SIM_STAMP_SIZE. */

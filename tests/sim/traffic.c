@@ -5,8 +5,6 @@
 
 #define BODIES 4
 
-static const char *const topics[] = {"a", "ab", "b", "ba", "c"};
-
 bool sim_sends(const sim_slot *s)
 {
     static const uint32_t never = SB_TYPE_BIT(SB_PULL) | SB_TYPE_BIT(SB_SUB) | SB_TYPE_BIT(SB_REP) |
@@ -75,8 +73,13 @@ static void letter_init(sim *w, letter *l, const sim_slot *s, uint8_t to)
     sb_msg_init(&l->msg);
     l->n = 0;
     l->count = (uint8_t)(!is_single(s) && sim_once_in(&w->dice, 4) ? sim_between(&w->dice, 2, BODIES) : 1);
-    l->stamp =
-        (sim_stamp){.origin = s->index, .to = to, .life = s->life, .seq = s->next_seq, .count = l->count};
+    l->stamp = (sim_stamp){.origin = s->index,
+        .to = to,
+        .life = s->life,
+        .seq = s->next_seq,
+        .count = l->count,
+        .topic = SIM_NONE,
+        .answers = SIM_NO_MESSAGE};
 }
 
 static void letter_finish(sim *w, letter *l)
@@ -136,9 +139,11 @@ static sb_err send_routed(sim *w, sim_slot *s, letter *l)
 static sb_err send_plain(sim *w, sim_slot *s, letter *l, uint64_t *copies)
 {
     letter_init(w, l, s, SIM_ANYBODY);
-    const char *topic = topics[sim_pick(&w->dice, sizeof topics / sizeof topics[0])];
+    uint8_t which = sim_pick_topic(w);
+    const char *topic = sim_topic(which);
     bool publishes = s->type == SB_PUB || s->type == SB_XPUB || s->type == SB_RADIO, ok = true;
     sb_stats stats;
+    l->stamp.topic = publishes ? which : SIM_NONE;
     if (publishes)
         ok = sb_msg_push(&l->msg, topic, strlen(topic), NULL) == SB_OK;
     else if (s->delimits)
@@ -155,11 +160,15 @@ void sim_send(sim *w, sim_slot *s)
     letter l;
     uint64_t copies = 1;
     bool routed = s->type == SB_ROUTER || s->type == SB_SERVER || s->type == SB_PEER || s->type == SB_STREAM;
+    uint32_t before = s->question;
+    s->question = s->next_seq; /* its answer may be here before the send returns */
     sb_err err = routed ? send_routed(w, s, &l) : send_plain(w, s, &l, &copies);
     letter_finish(w, &l);
     sim_note(w, "send", s->index, err);
     if (err == SB_OK)
         s->accepted += copies;
+    else
+        s->question = before;
     s->next_seq++;
 }
 
@@ -167,6 +176,7 @@ void sim_answer(sim *w, sim_slot *s)
 {
     letter l;
     letter_init(w, &l, s, s->owes_to);
+    l.stamp.answers = s->owes_for;
     sb_err err = add_bodies(w, &l) ? sb_socket_send(s->sock, &l.msg) : SB_ENOMEM;
     letter_finish(w, &l);
     sim_note(w, "answer", s->index, err);
@@ -195,6 +205,15 @@ static bool is_greeting(const sim *w, const sb_msg *msg)
     return w->spiced && sb_msg_frame(msg, sb_msg_count(msg) - 1)->len <= 1;
 }
 
+/* Whoever asks again, or gave up, hears nothing of what it asked before. */
+static void check_answer(sim *w, const sim_slot *s, const sim_stamp *st)
+{
+    if (s->type == SB_REQ && st->answers != SIM_NO_MESSAGE &&
+        st->answers != s->question + sim_breaks(w, SIM_ANSWER, 5))
+        sim_fail(w, SIM_ANSWER, "slot %u asked with message %u, and got the answer to message %u", s->index,
+            s->question, st->answers);
+}
+
 static void take(sim *w, sim_slot *s, sb_peer *peer, const sb_msg *msg)
 {
     sim_stamp stamp;
@@ -211,10 +230,13 @@ static void take(sim *w, sim_slot *s, sb_peer *peer, const sb_msg *msg)
     sb_msg_finish(&torn);
     if (wrong != NULL)
         sim_fail(w, SIM_TORN, "slot %u (%s) got %s", s->index, sb_type_name(s->type), wrong);
+    sim_check_topic(w, s, msg, &stamp);
+    check_answer(w, s, &stamp);
     if (!sim_holds_back(w, s, peer, &stamp))
         sim_check_taken(w, sim_misdirect(w, s, &stamp), peer, &stamp);
     s->owes = s->type == SB_REP;
     s->owes_to = stamp.origin;
+    s->owes_for = stamp.seq;
 }
 
 /* What a handler may do besides. */
@@ -304,13 +326,6 @@ void sim_poll(sim *w, sim_slot *s, uint32_t most)
 
 /* ---- what is told ---- */
 
-static sb_verdict on_subscribe(sb_handler *self, sb_socket *sock, sb_subscription *sub)
-{
-    sim *w = ((sim_slot *)self)->world;
-    (void)sock, (void)sub;
-    return !w->quiet && sim_once_in(&w->dice, 30) ? SB_VERDICT_DENY : SB_VERDICT_ACCEPT;
-}
-
 static void on_event(sb_handler *self, sb_socket *sock, const sb_event *event)
 {
     sim_slot *s = (sim_slot *)self;
@@ -337,6 +352,7 @@ static void on_closed(sb_handler *self, sb_socket *sock)
     if (s->sock != sock)
         sim_fail(s->world, SIM_CONTRACT, "slot %u: on_closed twice", s->index);
     s->sock = NULL;
+    s->nasked = 0; /* the engine has ended them */
     sim_note(s->world, "closed", s->index, 0);
     if (sim_breaks(s->world, SIM_CONTRACT, 2))
         on_closed(self, sock);
@@ -347,7 +363,7 @@ void sim_handler_init(sim_slot *s)
     bool shows = !s->polled && s->relay == SIM_RELAY_NONE;
     s->handler = (sb_handler){
         .on_msg = shows ? on_msg : NULL,
-        .on_subscribe = on_subscribe,
+        .on_subscribe = sim_on_subscribe,
         .on_event = on_event,
         .on_writable = on_writable,
         .on_closed = on_closed,

@@ -153,6 +153,7 @@ void sim_open(sim *w, sim_slot *s)
     }
     s->life++;
     s->leaving = s->stopped = s->owes = s->kicked = false;
+    s->nasked = 0;
     s->next_seq = 0;
     s->accepted = s->delivered = s->told = 0;
     sim_handler_init(s);
@@ -363,6 +364,7 @@ void sim_calm(sim *w)
         sim_open(w, s);
         if (s->sock == NULL)
             continue;
+        sim_answer_subscribers(w, s);
         sb_socket_each_peer(s->sock, resume_peer, NULL);
         if (s->stopped && w->broken != SIM_STUCK)
             sb_socket_resume(

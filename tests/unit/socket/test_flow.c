@@ -446,9 +446,69 @@ static void test_a_message_that_never_became_whole_is_counted(void **state)
     bench_close(&b);
 }
 
+/* An answer that the handler has no time for is not taken: asking is out of turn, as where it is fetched. */
+static void test_an_answer_that_waits_is_not_taken_for_the_next_one(void **state)
+{
+    (void)state;
+    for (int relaxed = 0; relaxed <= 1; relaxed++) {
+        bench b;
+        ear in, out;
+        bench_open(&b);
+        sb_socket *rep = open_socket(&b, SB_REP, &in), *req = open_socket(&b, SB_REQ, &out);
+        set_int(req, SB_OPT_REQ_RELAXED, relaxed);
+        bind_to(rep, "tcp://127.0.0.1:5555");
+        connect_to(req, "tcp://127.0.0.1:5555");
+        out.take = 0;
+        assert_int_equal(send_text(req, "one"), SB_OK);
+        settle(&b);
+        assert_int_equal(send_text(rep, "answer to one"), SB_OK);
+        settle(&b);
+        assert_int_equal(send_text(req, "two"), relaxed ? SB_OK : SB_EFSM);
+        out.take = SIZE_MAX;
+        sb_socket_resume(req);
+        settle(&b);
+        pass(&b, 1000);
+        assert_int_equal(out.n, relaxed ? 0 : 1);
+        assert_int_equal(in.n, relaxed ? 2 : 1);
+        assert_int_equal(send_text(rep, "answer to two"), relaxed ? SB_OK : SB_EFSM);
+        settle(&b);
+        expect_seen(&out, 0, relaxed ? "answer to two" : "answer to one");
+        bench_close(&b);
+        ear_clear(&in);
+        ear_clear(&out);
+    }
+}
+
+/* ... nor is a request. */
+static void test_a_request_that_waits_is_not_answered(void **state)
+{
+    (void)state;
+    bench b;
+    ear in, out;
+    bench_open(&b);
+    sb_socket *rep = open_socket(&b, SB_REP, &in), *req = open_socket(&b, SB_REQ, &out);
+    bind_to(rep, "tcp://127.0.0.1:5555");
+    connect_to(req, "tcp://127.0.0.1:5555");
+    in.take = 0;
+    assert_int_equal(send_text(req, "one"), SB_OK);
+    settle(&b);
+    assert_int_equal(send_text(rep, "answer to nothing"), SB_EFSM);
+    in.take = SIZE_MAX;
+    sb_socket_resume(rep);
+    settle(&b);
+    assert_int_equal(send_text(rep, "answer to one"), SB_OK);
+    settle(&b);
+    expect_seen(&out, 0, "answer to one");
+    bench_close(&b);
+    ear_clear(&in);
+    ear_clear(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_answer_that_waits_is_not_taken_for_the_next_one),
+        cmocka_unit_test(test_a_request_that_waits_is_not_answered),
         cmocka_unit_test(test_messages_sent_before_the_connection_arrive_after_it),
         cmocka_unit_test(test_a_full_pipe_says_again_and_later_writable),
         cmocka_unit_test(test_inproc_limits_are_exact),
