@@ -52,6 +52,8 @@ static void abandon(req *r)
     r->asked = NULL;
     if (peer == NULL || take_back(peer) || numbers(r))
         return;
+    /* What is not under way yet would be asked on the next connection. */
+    peer->dropped[SB_DROP_LOST] += sb__pipe_clear_waiting(peer);
     peer->pattern_data = (void *)(uintptr_t)peer->in.msgs;
     sb_list_remove(&peer->active);
     peer->link->kick(peer, SB_ECANCELED, "its request was abandoned (req_relaxed)", false);

@@ -48,15 +48,23 @@ static bool read_msg(udp *u, sb_msg *msg, size_t len, const sb_addr *from, char 
            sb_msg_push(msg, u->buf, len, NULL) == SB_OK;
 }
 
+/* It came, and is dropped for a reason. */
+static void refuse(udp *u, size_t len, sb_drop why)
+{
+    u->peer->msgs_in++;
+    u->peer->bytes_in += len;
+    sb__peer_drop(u->peer, why, 1);
+}
+
 static void take(udp *u, size_t len, const sb_addr *from)
 {
     char name[64];
     sb_msg msg;
     sb_msg_init(&msg);
     if (!read_msg(u, &msg, len, from, name, sizeof name))
-        sb__peer_drop(u->peer, SB_DROP_FILTERED, 1);
+        refuse(u, len, SB_DROP_FILTERED);
     else if (sb__queue_full(&u->peer->in))
-        sb__peer_drop(u->peer, SB_DROP_HWM, 1);
+        refuse(u, len, SB_DROP_HWM);
     else
         sb__deliver(u->peer, &msg);
     sb_msg_finish(&msg);

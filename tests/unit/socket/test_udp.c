@@ -238,9 +238,39 @@ static void test_dgram_over_inproc(void **state)
     ear_clear(&heard);
 }
 
+/* What came is received, also where there is no room for it: else more would be dropped than there was. */
+static void test_a_datagram_without_room_was_received(void **state)
+{
+    static const char *const backends[] = {"auto", "uv"};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        bench b;
+        sb_stats st = {0};
+        real_open(&b, backends[i]);
+        sb_socket *to = open_socket(&b, SB_DGRAM, NULL), *from = open_socket(&b, SB_DGRAM, NULL);
+        char text[80];
+        set_int(to, SB_OPT_RCVHWM, 1);
+        snprintf(text, sizeof text, "%s|hello", bound(to, "udp://127.0.0.1:*") + strlen("udp://"));
+        bound(from, "udp://127.0.0.1:*");
+        for (int n = 0; n < 5; n++)
+            assert_int_equal(send_frames(from, text), SB_OK);
+        for (int n = 0; n < 5000 && st.msgs_in < 5; n++) {
+            struct pollfd pfd = {.fd = sb_engine_fd(b.engine), .events = POLLIN};
+            assert_int_equal(sb_engine_step(b.engine), SB_OK);
+            poll(&pfd, 1, 1);
+            sb_socket_stats(to, &st);
+        }
+        assert_int_equal(st.msgs_in, 5);
+        assert_int_equal(st.queued_in_msgs + st.dropped[SB_DROP_HWM], 5);
+        assert_true(st.dropped[SB_DROP_HWM] > 0);
+        sb_engine_destroy(b.engine);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_datagram_without_room_was_received),
         cmocka_unit_test(test_radio_to_dish),
         cmocka_unit_test(test_a_group_of_machines),
         cmocka_unit_test(test_datagrams_there_and_back),
