@@ -134,7 +134,8 @@ typedef enum sb_opt {
     SB_OPT_MAX_TOPIC,
     SB_OPT_MAX_SUBSCRIPTIONS,
     SB_OPT_MAX_SUBSCRIPTION_BYTES,
-    SB_OPT_MAX_PEERS_PER_IDENTITY
+    SB_OPT_MAX_PEERS_PER_IDENTITY,
+    SB_OPT_HANDSHAKES_PER_TURN
 } sb_opt;
 
 /* What happens to a message whose peer's queue is full (docs/overload.md). */

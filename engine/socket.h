@@ -230,7 +230,8 @@ const char *sb_drop_name(sb_drop drop); /* "hwm", "no_peer", ... */
 typedef struct sb_stats {
     uint64_t msgs_in, msgs_out, bytes_in, bytes_out; /* whole messages from and to peers; octets packed */
     uint64_t dropped[SB_DROP_COUNT];
-    uint64_t handshake_failures[SB_CAUSE_COUNT];                                 /* sockets only */
+    uint64_t handshake_failures[SB_CAUSE_COUNT]; /* sockets only */
+    uint64_t handshakes_delayed; /* connections that waited for handshakes_per_turn; sockets only */
     uint64_t retained_msgs, retained_bytes;                                      /* now; sockets only */
     uint64_t peers, subscriptions;                                               /* now */
     uint64_t queued_in_msgs, queued_in_bytes, queued_out_msgs, queued_out_bytes; /* now, exact */

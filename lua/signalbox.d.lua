@@ -146,6 +146,7 @@ local sb = {}
 ---@field max_peers_per_identity? integer the same of one user id, or where nobody knows that of one routing id (default 0)
 ---@field max_handshakes? integer accepted connections that are not done with their handshake; the oldest goes, 0: no limit (default 4096)
 ---@field accept_rate? integer connections accepted per second, a second's worth at once, 0: no limit (default 0)
+---@field handshakes_per_turn? integer steps of CURVE handshakes of accepted connections in a turn of the loop, 0: no limit (default 8)
 ---@field max_handshake? integer|string octets of one command of a handshake (default 8192)
 ---@field max_topic? integer|string octets of one subscription (default 65536)
 ---@field max_subscriptions? integer subscriptions of one peer (default 1000000)
@@ -463,6 +464,7 @@ function Peer:stats() end
 ---@field age_out number
 ---@field rates sb.Rates
 ---@field dropped table<string, integer> by cause: hwm, no_peer, no_route, denied, script, oversize, lost, filtered, incomplete, expired, evicted, conflated
+---@field handshakes_delayed integer connections that waited for handshakes_per_turn
 ---@field handshake_failures table<string, integer> by cause
 
 ---A row of a route table: a condition (none: every message) and exactly one of to, reply, drop.

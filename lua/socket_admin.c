@@ -197,13 +197,14 @@ static void push_rates(lua_State *L, const sb_rates *rates)
 
 void sb__push_stats(lua_State *L, const sb_stats *st, const sb_rates *rates)
 {
-    lua_createtable(L, 0, 17);
+    lua_createtable(L, 0, 18);
     set_number(L, "msgs_in", st->msgs_in);
     set_number(L, "msgs_out", st->msgs_out);
     set_number(L, "bytes_in", st->bytes_in);
     set_number(L, "bytes_out", st->bytes_out);
     set_number(L, "peers", st->peers);
     set_number(L, "subscriptions", st->subscriptions);
+    set_number(L, "handshakes_delayed", st->handshakes_delayed);
     set_number(L, "retained_msgs", st->retained_msgs);
     set_number(L, "retained_bytes", st->retained_bytes);
     set_number(L, "queued_in_msgs", st->queued_in_msgs);

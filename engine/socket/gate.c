@@ -121,8 +121,19 @@ void sb__gate_enter(sb_socket *sock, sb__conn *conn)
     conn->counted = sb_map_put(&gate->hosts, conn->address, host_len(conn->address), count) == SB_OK;
 }
 
+void sb__gate_line(const sb_socket *sock, sb__conn *conn, const sb_security *security)
+{
+    if ((security->mechanisms & SB_MECHANISM_BIT(SB_MECHANISM_CURVE)) == 0)
+        return;
+    conn->steps_per_turn = (uint32_t)sb__opt(sock, SB_OPT_HANDSHAKES_PER_TURN);
+    if (conn->address != NULL)
+        conn->line = (uint32_t)sb_hash(conn->address, host_len(conn->address), sock->engine->hub.random);
+}
+
 void sb__gate_settle(sb_socket *sock, sb__conn *conn)
 {
+    sock->handshakes_delayed += conn->waited;
+    conn->waited = false;
     if (!sb_list_linked(&conn->fresh))
         return;
     sb_list_remove(&conn->fresh);

@@ -164,6 +164,7 @@ struct sb_socket {
     sb_key_entry *allowed; /* curve_allow, in the order of keys; NULL: not set */
     size_t nallowed;
     uint64_t handshake_failures[SB_CAUSE_COUNT];
+    uint64_t handshakes_delayed; /* connections that are ready or over, and had to wait for their turn */
     uint64_t msgs_in, msgs_out, bytes_in, bytes_out, dropped[SB_DROP_COUNT]; /* of peers that are gone */
     uint64_t turned_away; /* what the pattern dropped for peers that were full, or not there */
     sb__meter meter;
@@ -277,6 +278,8 @@ const char *sb__gate_check(sb_socket *sock, const char *address);
 const char *sb__gate_check_port(sb_socket *sock);
 const char *sb__gate_stay(sb_socket *sock, sb__conn *conn);
 void sb__gate_enter(sb_socket *sock, sb__conn *conn);
+/* In which line it waits while too many handshakes are to be made, and how many are too many. */
+void sb__gate_line(const sb_socket *sock, sb__conn *conn, const sb_security *security);
 void sb__gate_settle(sb_socket *sock, sb__conn *conn); /* it is ready, or over */
 /* It has said who it is: false when there are enough of it. forget: it is over. */
 bool sb__gate_know(sb_socket *sock, sb__conn *conn, const sb_peer_info *info);

@@ -302,6 +302,7 @@ static sb_err take(listener *l, sb_stream **st, bool accepted, char *address, co
     hub->peers++;
     l->open++;
     conn->address = address;
+    sb__gate_line(sock, conn, &cfg.security);
     sb_list_push_back(&l->conns, &conn->node);
     if (!l->inside)
         sb__gate_enter(sock, conn);

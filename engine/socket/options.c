@@ -240,6 +240,8 @@ static const sb_opt_row table[] = {
         "accepted connections that are not done with their handshake; the oldest goes, 0: no limit"),
     INT(SB_OPT_ACCEPT_RATE, "accept_rate", 0, 0, 1000000, 0,
         "connections accepted per second, a second's worth at once, 0: no limit"),
+    INT(SB_OPT_HANDSHAKES_PER_TURN, "handshakes_per_turn", 8, 0, 1000000, 0,
+        "steps of CURVE handshakes of accepted connections in a turn of the loop, 0: no limit"),
     SIZE(SB_OPT_MAX_HANDSHAKE, "max_handshake", 8192, 512, 1048576, "octets of one command of a handshake"),
     SIZE(SB_OPT_MAX_TOPIC, "max_topic", 65536, 1, 16777216, "octets of one subscription"),
     INT(SB_OPT_MAX_SUBSCRIPTIONS, "max_subscriptions", 1000000, 1, INT32_MAX, PUBLISHERS,

@@ -88,6 +88,7 @@ void sb_socket_stats(const sb_socket *sock, sb_stats *out)
     out->bytes_in = sock->bytes_in;
     out->bytes_out = sock->bytes_out;
     memcpy(out->dropped, sock->dropped, sizeof out->dropped);
+    out->handshakes_delayed = sock->handshakes_delayed;
     memcpy(out->handshake_failures, sock->handshake_failures, sizeof out->handshake_failures);
     SB_LIST_EACH(n, &sock->peers)
     {

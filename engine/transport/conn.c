@@ -20,6 +20,7 @@ static void tell_gone(sb__conn *conn)
     if (conn->over)
         return;
     conn->over = true;
+    sb__turnstile_leave(&conn->hub->turnstile, conn);
     conn->hub->ending -= conn->ending;
     conn->end.unfinished = sb_session_unfinished(conn->session);
     if (conn->peer != NULL)
@@ -273,6 +274,13 @@ static void feed_bytes(sb__conn *conn, sb_buf *buf, const uint8_t *data, size_t 
     rearm(conn);
 }
 
+/* What a stranger costs is limited per turn. */
+static bool must_wait(sb__conn *conn)
+{
+    return conn->steps_per_turn > 0 && sb_session_get_state(conn->session) != SB_SESSION_READY &&
+           !sb__turnstile_pass(&conn->hub->turnstile, conn);
+}
+
 static void on_read(sb_stream *st, sb_buf *buf, const uint8_t *data, size_t len)
 {
     sb__conn *conn = st->data;
@@ -284,6 +292,11 @@ static void on_read(sb_stream *st, sb_buf *buf, const uint8_t *data, size_t len)
     }
     assert(conn->rest == NULL && "a stalled connection does not read");
     SB_TRACE(2);
+    if (must_wait(conn)) {
+        keep_rest(conn, buf, data, len);
+        stall(conn);
+        return;
+    }
     feed_bytes(conn, buf, data, len);
 }
 
@@ -511,6 +524,7 @@ sb_err sb__conn_create(sb__hub *hub, sb_stream *stream, const sb_session_config 
     conn->id = ++hub->last_id;
     sb_list_node_init(&conn->node);
     sb_list_node_init(&conn->fresh);
+    sb_list_node_init(&conn->in_line);
     sb__task_init(&conn->flush, flush);
     sb__task_init(&conn->feed, resume);
     sb_timer_init(&conn->timer, on_timer);

@@ -60,8 +60,12 @@ struct sb__conn {
     bool counted;       /* the owner's: among those of its address */
     char *who;          /* the owner's: whose it is counted as; NULL: nobody's, else freed with the rest */
     size_t who_len;
+    uint32_t steps_per_turn; /* the owner's: its handshake is costly; 0: no limit for it */
+    uint32_t line;           /* the owner's: which line it waits in, by its address */
+    bool waited;             /* the owner's to read: it had to wait there */
 
     /* private */
+    sb_list_node in_line; /* the turnstile's */
     sb__task flush, feed;
     sb_timer timer;
     sb_buf *rest; /* bytes not yet fed: the peer's queue was full */

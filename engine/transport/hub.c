@@ -36,6 +36,7 @@ static void wait_a_turn(sb__hub *hub)
 static void on_turn_end(sb_turn *turn)
 {
     sb__hub *hub = (sb__hub *)((char *)turn - offsetof(sb__hub, turn));
+    sb__turnstile_turn(&hub->turnstile);
     for (int i = 0; i < ROUNDS && !sb_list_empty(&hub->input); i++)
         run_lane(&hub->input);
     if (hub->turns != sb_loop_turns(hub->loop))
@@ -58,6 +59,7 @@ void sb__hub_init(sb__hub *hub, sb_loop *loop, uint32_t max_peers)
     sb_list_init(&hub->output);
     sb_list_init(&hub->later);
     sb_list_init(&hub->soon);
+    sb__turnstile_init(&hub->turnstile);
     sb_list_init(&hub->inproc_binds);
     sb_list_init(&hub->inproc_waiting);
     sb_list_init(&hub->parting);
@@ -117,7 +119,7 @@ void sb__task_cancel(sb__task *task)
 bool sb__hub_busy(const sb__hub *hub)
 {
     return !sb_list_empty(&hub->input) || !sb_list_empty(&hub->output) || !sb_list_empty(&hub->soon) ||
-           !sb_list_empty(&hub->later);
+           !sb_list_empty(&hub->later) || hub->turnstile.waiting > 0;
 }
 
 void sb__hub_go_on(sb__hub *hub)

@@ -8,6 +8,7 @@
 #include "engine/base/list.h"
 #include "engine/loop.h"
 #include "engine/pattern/queue.h"
+#include "engine/transport/turnstile.h"
 
 /* Something to do at the end of the turn; embedded in its owner. */
 typedef struct sb__task sb__task;
@@ -40,6 +41,7 @@ typedef struct sb__hub {
     uint64_t turns;      /* of the loop's, seen by the end of the last */
     sb_timer again;      /* more rounds than a turn may have: go on in the next */
     sb__vectors *spare;
+    sb__turnstile turnstile; /* costly handshakes */
     sb_list inproc_binds, inproc_waiting;
     sb_list parting; /* connections that are over and still write why */
     sb_list closing; /* filters that are closed and still write the same */

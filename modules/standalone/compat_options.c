@@ -38,6 +38,7 @@ static const struct {
     {"unit.socket.notify", "router_notify hello_msg disconnect_msg hiccup_msg"},
     {"unit.socket.limits",
         "max_frames max_message max_peers_per_address max_peers_per_identity max_handshakes accept_rate "
+        "handshakes_per_turn "
         "max_handshake max_topic max_subscription_bytes"},
     {"interop.old", "zmtp_min"},
     {"lua.overload", "on_full message_ttl conflate_key conflate_prefix"},

@@ -176,5 +176,35 @@ def test_without_accept_rate_a_flood_of_hellos_takes_turns_with_the_others(backe
     guarded(run)(backend)
 
 
+def knock_all_at_once(target, count):
+    """Connections that all greet first and say HELLO in one go: the longest wait of one who is inside, and who was delayed."""
+    good, (host, port) = Good(target), place(target, "curve")
+    good.ping(20)
+    good.took.clear()
+    fds = target.descriptors()
+    socks = [socket.create_connection((host, port), 10) for _ in range(count)]
+    for sock in socks:
+        sock.sendall(greeting(mechanism=b"CURVE") + HELLO_CURVE)
+    for _ in range(100):
+        good.ping()
+    for sock in socks:
+        sock.settimeout(10)
+        assert len(Flood.answer(sock)) > 64  # all are answered
+        sock.close()
+    state = target.eventually("all gone", lambda s: target.descriptors() <= fds + 2)
+    return good.worst(), state["curve"]["handshakes_delayed"]
+
+
+def test_many_who_knock_at_once_do_not_hold_up_who_is_inside(backend):
+    """A few handshakes a turn are made, the others wait for theirs; without the limit one turn makes all that are there."""
+    for per_turn in (8, 0):
+        def run(target, per_turn=per_turn):
+            worst, delayed = knock_all_at_once(target, 400)
+            print(f"  handshakes_per_turn = {per_turn}: {delayed} of 400 waited, the good client at most {worst * 1000:.0f} ms")
+            assert worst < 0.25 * patience() or per_turn == 0, worst
+            assert (delayed > 0) == (per_turn > 0), delayed
+        guarded(run, per_turn=str(per_turn))(backend)
+
+
 if __name__ == "__main__":
     sys.exit(main(globals()))

@@ -130,6 +130,50 @@ static void test_accept_rate_lets_a_second_s_worth_in(void **state)
     close_limited(&r);
 }
 
+/* A client of CURVE as far as its HELLO, whose box nobody made. */
+static sb_fake_raw *say_hello(rig *r)
+{
+    static const uint8_t head[32] = "\xff\0\0\0\0\0\0\0\0\x7f\3\1CURVE";
+    uint8_t octets[64 + 202] = {0};
+    sb_fake_raw *raw = raw_connect(r->b.loop, 1);
+    memcpy(octets, head, sizeof head);
+    memcpy(octets + 64, "\4\xc8\5HELLO\1", 9);
+    raw_put(raw, octets, sizeof octets);
+    return raw;
+}
+
+static uint64_t delayed_of_ten(int64_t per_turn)
+{
+    static const uint8_t secret[SB_CURVE_KEY] = {7};
+    rig r;
+    sb_fake_raw *raw[10];
+    sb_stats s;
+    bench_open(&r.b);
+    r.sock = open_socket(&r.b, SB_PULL, &r.ear);
+    set_int(r.sock, SB_OPT_CURVE_SERVER, 1);
+    assert_int_equal(sb_socket_set_bytes(r.sock, SB_OPT_CURVE_SECRETKEY, secret, 32, NULL, 0), SB_OK);
+    set_int(r.sock, SB_OPT_HANDSHAKES_PER_TURN, per_turn);
+    bind_to(r.sock, "tcp://127.0.0.1:1");
+    settle(&r.b);
+    for (int i = 0; i < 10; i++)
+        raw[i] = say_hello(&r);
+    settle(&r.b);
+    sb_socket_stats(r.sock, &s);
+    assert_int_equal(s.handshake_failures[SB_CAUSE_CRYPTO], 10); /* nobody is forgotten */
+    for (int i = 0; i < 10; i++)
+        sb_fake_raw_close(raw[i], SB_ECLOSED);
+    close_limited(&r);
+    return s.handshakes_delayed;
+}
+
+static void test_handshakes_beyond_a_turn_s_worth_wait(void **state)
+{
+    (void)state;
+    assert_int_equal(delayed_of_ten(0), 0);
+    assert_int_equal(delayed_of_ten(3), 7);
+    assert_int_equal(delayed_of_ten(10), 0);
+}
+
 static void subscribe(sb_fake_raw *raw, const char *topic)
 {
     uint8_t frame[64] = {0, (uint8_t)(1 + strlen(topic)), 1};
@@ -299,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_max_peers_turns_the_next_one_away),
         cmocka_unit_test(test_max_handshakes_ends_the_oldest_unfinished_one),
         cmocka_unit_test(test_accept_rate_lets_a_second_s_worth_in),
+        cmocka_unit_test(test_handshakes_beyond_a_turn_s_worth_wait),
         cmocka_unit_test(test_subscriptions_beyond_their_limits_end_the_peer),
         cmocka_unit_test(test_subscription_events_nobody_fetches_are_bounded),
         cmocka_unit_test(test_octets_beyond_their_limits_end_the_peer),
