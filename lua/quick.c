@@ -72,9 +72,9 @@ static bool frame_and_text(const sb__qcall *c, int at, int nargs, const sb_frame
 static bool starts(sb__qcall *c, int at, int nargs)
 {
     const sb_frame *f;
-    const sb__qvalue *text = &c->r[at + 2];
     if (!frame_and_text(c, at, nargs, &f))
         return false;
+    const sb__qvalue *text = &c->r[at + 2];
     set_bool(&c->r[at - 1], f != NULL && f->len >= text->len && is_text(text, f->data, text->len));
     return true;
 }

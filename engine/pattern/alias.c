@@ -78,13 +78,11 @@ static sb_err put_topic(const sb__alias *alias, const sb_frame *topic, sb_msg *o
     return err;
 }
 
-bool sb__alias_apply(const sb_peer *peer, const sb_msg *msg, bool exact, sb_msg *out)
+sb_err sb__alias_apply(const sb_peer *peer, const sb_msg *msg, bool exact, sb_msg *out)
 {
     const sb__alias *alias = msg->n > msg->envelope ? match(peer, sb_msg_frame(msg, 0), exact) : NULL;
-    if (alias == NULL || put_topic(alias, sb_msg_frame(msg, 0), out) != SB_OK)
-        return false;
-    for (uint32_t i = msg->envelope + 1; i < msg->n; i++)
-        if (sb_msg_push(out, msg->frames[i].data, msg->frames[i].len, msg->frames[i].buf) != SB_OK)
-            return false;
-    return true;
+    sb_err err = alias != NULL ? put_topic(alias, sb_msg_frame(msg, 0), out) : SB_ENOENT;
+    for (uint32_t i = msg->envelope + 1; err == SB_OK && i < msg->n; i++)
+        err = sb_msg_push(out, msg->frames[i].data, msg->frames[i].len, msg->frames[i].buf);
+    return err;
 }

@@ -22,7 +22,8 @@ void sb__alias_unref(sb_peer *peer, sb__alias *alias);
 void sb__alias_clear(sb_peer *peer);
 
 /* Puts into `out` (empty) the message as the peer shall see it; the changed first frame is held by `out`.
- * `exact`: aliases are whole topics, not their beginnings. false: the message is right as it is. */
-bool sb__alias_apply(const sb_peer *peer, const sb_msg *msg, bool exact, sb_msg *out);
+ * `exact`: aliases are whole topics, not their beginnings. SB_ENOENT: the message is right as it is.
+ * SB_ENOMEM: it has a topic that the peer did not ask for, and cannot be changed. */
+sb_err sb__alias_apply(const sb_peer *peer, const sb_msg *msg, bool exact, sb_msg *out);
 
 #endif

@@ -59,7 +59,9 @@ static sb_err push_alias(const sb__fan *fan, sb_peer *peer, const sb_msg *msg)
 {
     sb_msg other;
     sb_msg_init(&other);
-    sb_err err = sb__pipe_push(peer, sb__alias_apply(peer, msg, fan->exact, &other) ? &other : msg);
+    sb_err err = sb__alias_apply(peer, msg, fan->exact, &other);
+    if (err == SB_OK || err == SB_ENOENT)
+        err = sb__pipe_push(peer, err == SB_OK ? &other : msg);
     sb_msg_finish(&other);
     return err;
 }

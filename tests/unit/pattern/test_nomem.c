@@ -1,5 +1,5 @@
-/* Every allocation of the queue and the topic trie fails once: an operation happens wholly or not at all. The
- * sources are built into this program with an allocator that can refuse. */
+/* Every allocation of the queue, the topic trie and the aliases fails once: an operation happens wholly or
+ * not at all. The sources are built into this program with an allocator that can refuse. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -38,6 +38,7 @@ static void *try_calloc(size_t n, size_t size)
 #define realloc try_realloc
 #define calloc  try_calloc
 #include "engine/buf.c"
+#include "engine/pattern/alias.c"
 #include "engine/pattern/queue.c"
 #include "engine/pattern/topic_jump.c"
 #include "engine/pattern/topics.c"
@@ -222,6 +223,35 @@ static void test_shortcuts_without_memory_cost_time_only(void **state)
     }
 }
 
+/* ---- rewritten topics ---- */
+
+static void test_a_topic_that_cannot_be_rewritten_is_not_taken_for_right(void **state)
+{
+    (void)state;
+    static const char topic[] = "v2.a topic that is much too long to lie within a frame's own octets";
+    sb_peer peer = {0};
+    sb_msg msg, out;
+    sb_msg_init(&msg);
+    sb_msg_push(&msg, topic, sizeof topic - 1, NULL);
+    assert_int_equal(sb__alias_add(&peer, (const uint8_t *)"old.", 4, (const uint8_t *)"v2.", 3), SB_OK);
+    sb_err err = SB_ENOMEM;
+    long more = 0;
+    for (; err == SB_ENOMEM; more++) {
+        sb_msg_init(&out);
+        allowed = more;
+        err = sb__alias_apply(&peer, &msg, false, &out);
+        allowed = -1;
+        assert_true(err == SB_ENOMEM || sb_msg_frame(&out, 0)->len == sizeof topic);
+        sb_msg_finish(&out);
+    }
+    assert_true(more > 1 && err == SB_OK);
+    sb__alias_clear(&peer);
+    sb_msg_init(&out);
+    assert_int_equal(sb__alias_apply(&peer, &msg, false, &out), SB_ENOENT);
+    sb_msg_finish(&out);
+    sb_msg_finish(&msg);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_a_subscription_without_memory_changes_nothing),
         cmocka_unit_test(test_a_second_holder_without_memory_changes_nothing),
         cmocka_unit_test(test_shortcuts_without_memory_cost_time_only),
+        cmocka_unit_test(test_a_topic_that_cannot_be_rewritten_is_not_taken_for_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
