@@ -372,6 +372,7 @@ static void test_a_small_set_has_no_shortcuts_and_a_shrunk_one_loses_them(void *
     assert_int_equal(sb__topics_remove(&t, &peer, topic, number(topic, 0), &edge), SB_OK);
     assert_int_equal(sb__topics_remove(&t, &peer, topic, number(topic, 1), &edge), SB_OK);
     assert_null(t.jumps);
+    sb__topics_remove_peer(&t, &peer, NULL, NULL);
     sb__topics_finish(&t);
 }
 
