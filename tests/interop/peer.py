@@ -206,7 +206,8 @@ class Script(Process):
     def __init__(self, path, backend="auto", **args):
         words = [f"{k}={v}" for k, v in args.items()]
         program = os.path.join(BUILD, "signalbox")
-        super().__init__([program, "run", "--backend", backend, path] + words, os.path.basename(path),
+        patience = ["--handler-time", f"{50 * SLOW}ms"] if SLOW > 1 else []
+        super().__init__([program, "run", "--backend", backend, *patience, path] + words, os.path.basename(path),
                          stdin=subprocess.DEVNULL)
         until(lambda: "signalbox: ready" in self.text() or self.p.poll() is not None, 10, "signalbox is ready")
         if "signalbox: ready" not in self.text():
