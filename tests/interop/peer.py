@@ -10,6 +10,7 @@ BUILD = os.environ.get("SB_BUILD", "build")
 TOP = os.environ.get("SB_TOP", BUILD)  # the other builds lie in this one; what tests fetch is there once
 HERE = os.path.dirname(os.path.abspath(__file__))
 SLOW = 8 if "asan" in BUILD else 1
+PATIENCE = 60  # seconds, for the drain of a script that must not be cut short
 
 
 class Failed(AssertionError):
@@ -201,12 +202,14 @@ class PeerSocket:
 
 
 class Script(Process):
-    """`signalbox run FILE key=value ...`, ready when it is made. Ports are free ones: see free_port."""
+    """`signalbox run FILE key=value ...`, ready when it is made. Ports are free ones: see free_port. With `patient`
+    its drain has a minute, so that what a slow machine does in it is not cut short."""
 
-    def __init__(self, path, backend="auto", **args):
+    def __init__(self, path, backend="auto", patient=False, **args):
         words = [f"{k}={v}" for k, v in args.items()]
         program = os.path.join(BUILD, "signalbox")
         patience = ["--handler-time", f"{50 * SLOW}ms"] if SLOW > 1 else []
+        patience += ["--linger", f"{PATIENCE}s"] if patient else []
         super().__init__([program, "run", "--backend", backend, *patience, path] + words, os.path.basename(path),
                          stdin=subprocess.DEVNULL)
         until(lambda: "signalbox: ready" in self.text() or self.p.poll() is not None, 10, "signalbox is ready")
@@ -214,6 +217,6 @@ class Script(Process):
             raise Failed(f"signalbox run {path} ended with {self.p.returncode}\n{self.text()}")
 
     def quit(self):
-        code = self.stop()
+        code = self.stop(seconds=PATIENCE + 10)
         if code != 0:
             raise Failed(f"signalbox run ended with {code}\n{self.text()}")
