@@ -18,6 +18,7 @@ typedef struct capture {
     flows flows;
     struct timeval now;
     uint64_t lines;
+    u_int lost_before;
     bool nomem;
 } capture;
 
@@ -140,12 +141,18 @@ static int loop(capture *c)
     return n == PCAP_ERROR ? complain("reading packets", pcap_geterr(c->pcap)) : 0;
 }
 
-/* What the kernel had no room for leaves holes in what is printed. */
-static void tell_lost(pcap_t *pcap)
+static u_int lost(pcap_t *pcap)
 {
     struct pcap_stat stat;
-    if (pcap_stats(pcap, &stat) == 0 && stat.ps_drop > 0)
-        fprintf(stderr, "signalbox: dump: %u packets came too fast to be captured\n", stat.ps_drop);
+    return pcap_stats(pcap, &stat) == 0 ? stat.ps_drop : 0;
+}
+
+/* What the kernel had no room for leaves holes in what is printed. */
+static void tell_lost(capture *c)
+{
+    u_int n = lost(c->pcap) - c->lost_before;
+    if (n > 0)
+        fprintf(stderr, "signalbox: dump: %u packets came too fast to be captured\n", n);
 }
 
 static void take_signals(pcap_t *pcap)
@@ -164,13 +171,14 @@ int capture_run(const capture_options *opts)
         return 1;
     int code = 1;
     if (is_readable(c.pcap, opts) && set_filter(c.pcap, opts->filter)) {
+        c.lost_before = lost(c.pcap); /* of everything on the interface, until the filter was there */
         take_signals(c.pcap);
         if (opts->interface != NULL)
             fprintf(stderr, "signalbox: dump: capturing on %s, filter '%s'\n", opts->interface, opts->filter);
         flows_init(&c.flows);
         code = loop(&c);
         flows_finish(&c.flows);
-        tell_lost(c.pcap);
+        tell_lost(&c);
     }
     pcap_close(c.pcap);
     return code;
