@@ -42,6 +42,7 @@ typedef struct sb_pattern_impl {
     bool can_send, can_recv, can_subscribe;
     uint32_t ids;  /* of its own, in front of the body: 1 where the application addresses peers */
     bool balances; /* a full peer is passed over for another one */
+    bool drops;    /* by default what a full peer has no room for is dropped, not waited for */
     bool groups;   /* subscribes to whole groups: sb_socket_join */
 
     /* All slots but init may be NULL; peer is never NULL. */
@@ -140,12 +141,20 @@ struct sb_pattern {
     bool passing; /* what is sent came over a link: for peers from outside (engine/team.h) */
 };
 
+/* Whether who sends waits for a full peer unless on_full says something else. on_full = disconnect ends such
+ * a peer only when it takes nothing for a while (socket/overload.c), and where nobody waits at once. */
+static inline bool sb__waits_by_default(const sb_pattern *pat)
+{
+    return !pat->impl->drops || pat->options->router_mandatory || pat->options->xpub_nodrop;
+}
+
 /* on_full, of a peer that is not passed over for another one: whether the sender waits, which is SB_EAGAIN,
  * or the message is dropped. `by_default`: what the type does. */
 static inline bool sb__full_waits(const sb_pattern *pat, bool by_default)
 {
     sb_on_full policy = pat->options->on_full;
-    return policy == SB_ON_FULL_DEFAULT ? by_default : policy == SB_ON_FULL_BLOCK;
+    bool own = policy == SB_ON_FULL_DEFAULT || policy == SB_ON_FULL_DISCONNECT;
+    return own ? by_default : policy == SB_ON_FULL_BLOCK;
 }
 
 /* A pattern of this type; NULL out for unknown types: SB_EINVAL. SB_ENOMEM. */

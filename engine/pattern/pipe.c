@@ -10,8 +10,7 @@ static void set_full(sb_peer *peer, bool full)
     peer->pattern->host->congestion(peer->pattern, peer);
 }
 
-/* What waits for it is gone with it: a connecting peer begins anew. */
-static void disconnect(sb_peer *peer)
+void sb__pipe_disconnect(sb_peer *peer)
 {
     if (!peer->ready)
         return;
@@ -24,8 +23,8 @@ sb_err sb__pipe_refused(sb_peer *peer, sb_err err)
     if (err != SB_EAGAIN)
         return err;
     set_full(peer, true);
-    if (peer->pattern->options->on_full == SB_ON_FULL_DISCONNECT)
-        disconnect(peer);
+    if (peer->pattern->options->on_full == SB_ON_FULL_DISCONNECT && !sb__waits_by_default(peer->pattern))
+        sb__pipe_disconnect(peer);
     return err;
 }
 

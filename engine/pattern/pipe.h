@@ -86,6 +86,8 @@ struct sb_peer {
     bool in_full;         /* ... and was found full */
     bool trusted;         /* its subscriptions were asked for by other means: sb_socket_ask */
     bool told_congested;
+    bool looked;               /* ... it was full when the socket looked for those that take nothing */
+    uint32_t left;             /* ... and what had left its queue by then */
     struct sb__client *client; /* whom it speaks for now (socket/speaker.c); NULL: for itself */
     sb_list_node crowded;      /* in the socket's list of peers whose congestion changed */
     struct sb__held *held;     /* messages of this peer that wait for room at their target */
@@ -97,8 +99,10 @@ struct sb_peer {
     char *address;           /* without a connection, which knows it itself */
 };
 
-/* The slow ends of sb__pipe_push. Refused: remembers that the peer is full, and ends it where on_full says
- * so; returns err. Staged: the same push for a peer with a stage. */
+/* Ends the connection of a peer that is full, with what waits for it: a connecting one begins anew. */
+void sb__pipe_disconnect(sb_peer *peer);
+/* The slow ends of sb__pipe_push. Refused: remembers that the peer is full, and ends it at once where on_full
+ * says so and nobody waits; returns err. Staged: the same push for a peer with a stage. */
 sb_err sb__pipe_refused(sb_peer *peer, sb_err err);
 sb_err sb__pipe_push_staged(sb_peer *peer, const sb_msg *msg, bool evict);
 

@@ -7,6 +7,7 @@ const sb_pattern_impl sb__pub_impl = {
     .type = SB_PUB,
     .size = sizeof(sb__fan),
     .can_send = true,
+    .drops = true,
     .init = sb__fan_init,
     .finish = sb__fan_finish,
     .attach = sb__fan_attach,

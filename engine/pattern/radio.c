@@ -98,6 +98,7 @@ const sb_pattern_impl sb__radio_impl = {
     .type = SB_RADIO,
     .size = sizeof(radio),
     .can_send = true,
+    .drops = true,
     .init = radio_init,
     .finish = sb__fan_finish,
     .attach = radio_attach,

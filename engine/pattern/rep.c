@@ -177,6 +177,7 @@ const sb_pattern_impl sb__rep_impl = {
     .size = sizeof(rep),
     .can_send = true,
     .can_recv = true,
+    .drops = true,
     .init = rep_init,
     .finish = rep_finish,
     .lost = rep_gone,

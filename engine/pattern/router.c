@@ -117,12 +117,6 @@ static void router_lost(sb_pattern *pat, sb_peer *peer)
     sb__pipe_drained(peer);
 }
 
-static void router_detach(sb_pattern *pat, sb_peer *peer)
-{
-    hold(router_from(pat), peer, false);
-    sb__names_forget(&router_from(pat)->names, peer);
-}
-
 static void router_writable(sb_pattern *pat, sb_peer *peer)
 {
     router *r = router_from(pat);
@@ -131,6 +125,15 @@ static void router_writable(sb_pattern *pat, sb_peer *peer)
         return;
     r->starved = false;
     pat->host->writable(pat);
+}
+
+/* Who waited for room at this peer learns that it is gone. */
+static void router_detach(sb_pattern *pat, sb_peer *peer)
+{
+    hold(router_from(pat), peer, false);
+    sb__names_forget(&router_from(pat)->names, peer);
+    if (peer->out_full)
+        router_writable(pat, peer);
 }
 
 /* Messages */
@@ -230,6 +233,7 @@ const sb_pattern_impl sb__router_impl = {
     .can_send = true,
     .can_recv = true,
     .ids = 1,
+    .drops = true,
     .init = router_init,
     .finish = router_finish,
     .attach = router_attach,

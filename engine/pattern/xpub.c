@@ -8,6 +8,7 @@ const sb_pattern_impl sb__xpub_impl = {
     .size = sizeof(sb__fan),
     .can_send = true,
     .can_recv = true,
+    .drops = true,
     .init = sb__fan_init,
     .finish = sb__fan_finish,
     .attach = sb__fan_attach,

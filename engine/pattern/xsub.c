@@ -37,6 +37,7 @@ const sb_pattern_impl sb__xsub_impl = {
     .can_send = true,
     .can_recv = true,
     .can_subscribe = true,
+    .drops = true,
     .init = sb__subscriber_init,
     .finish = sb__subscriber_finish,
     .attach = sb__subscriber_attach,

@@ -128,20 +128,13 @@ static void lose(sb_peer *peer)
         peer->link->kick(peer, SB_ENOMEM, "no room for its octets", false);
 }
 
-/* Whoever fills a queue is told so, and reads no more. That others filled the budget, a notice the queue, or
- * an earlier connection both, is found out only when the message is here: one is let in. */
-static bool may_go_over(const sb__queue *q)
-{
-    return q->hwm_msgs == 0 || q->msgs <= q->hwm_msgs;
-}
-
 static sb_err enqueue(sb_peer *peer, const sb_msg *msg)
 {
     if (peer->sheds)
         return sb__overload_enqueue(peer, msg);
     sb__queue_tick(&peer->in);
     sb_err err = sb__queue_push(&peer->in, msg);
-    if (err == SB_EAGAIN && may_go_over(&peer->in))
+    if (err == SB_EAGAIN && sb__may_go_over(&peer->in))
         err = sb__queue_push_over(&peer->in, msg);
     if (err != SB_OK)
         lose(peer);

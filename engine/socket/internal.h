@@ -142,6 +142,7 @@ struct sb_socket {
     sb__task congestion; /* tells so at the end of the turn */
     sb_timer alarm;      /* the pattern's */
     sb_timer expiry;     /* next look at the stages */
+    sb_timer patience;   /* ... at who is full and takes nothing */
     sb__queue events;    /* messages that no peer sent (XPUB's subscriptions) */
     sb__task pump;
     bool stopped;       /* the handler said SB_EAGAIN */
@@ -226,6 +227,12 @@ sb_err sb__deliver_later(sb_peer *peer, sb_msg *msg); /* in any case through the
 /* False: a request or an answer for which the handler had no time waits for it, and nothing may be sent
  * before that is taken. A REQ that asks again before (req_relaxed) does not want it any more. */
 bool sb__may_ask(sb_socket *sock);
+/* Whoever fills a queue is told so, and reads no more. That others filled the budget, a notice the queue, or
+ * an earlier connection both, is found out only when the message is here: one is let in. */
+static inline bool sb__may_go_over(const sb__queue *q)
+{
+    return q->hwm_msgs == 0 || q->msgs <= q->hwm_msgs;
+}
 void sb__deliver_init(sb_socket *sock);
 void sb__deliver_finish(sb_socket *sock);
 void sb__abandon(
@@ -335,6 +342,7 @@ void sb__overload_finish(sb_socket *sock);
 sb_err sb__overload_peer(sb_peer *peer); /* makes its stages, as the options are now */
 void sb__overload_peer_finish(sb_peer *peer);
 void sb__overload_changed(sb_socket *sock, sb_peer *peer); /* peer->out_full or in_full did */
+void sb__overload_again(sb_peer *peer); /* it is up, or the options changed; what waited for it still does */
 uint64_t sb__overload_stamp(sb_socket *sock);
 /* A message for the in queue of a peer that sheds. SB_EAGAIN: no more for now. */
 sb_err sb__overload_enqueue(sb_peer *peer, const sb_msg *msg);

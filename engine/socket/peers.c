@@ -92,6 +92,7 @@ sb_err sb__peer_up(sb_peer *peer, sb__conn *conn, const sb_peer_info *info)
         peer->link_data = NULL;
         return err;
     }
+    sb__overload_again(peer);
     if (peer->inside)
         return SB_OK;
     peer->socket->npeers++;

@@ -147,6 +147,7 @@ static void set_limits(sb_socket *sock)
         peer->in.hwm_bytes = (uint64_t)sb__opt(sock, SB_OPT_RCVHWM_BYTES);
         peer->confirms = sb__opt(sock, SB_OPT_CONFIRM_SUBSCRIPTIONS);
         sb__overload_peer(peer); /* without memory the peer goes on as before */
+        sb__overload_again(peer);
     }
 }
 

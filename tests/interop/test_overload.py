@@ -103,5 +103,62 @@ def test_a_slow_receiver_of_ours_sheds_what_libzmq_sends(bench):
     assert remote("return pull:stats().dropped.evicted") == 980
 
 
+def events_of(name):
+    return f"events = {{}} {name}:on_peer(function(event) events[event] = (events[event] or 0) + 1 end) "
+
+
+def test_an_honest_worker_behind_a_long_backlog_stays(bench):
+    remote = Remote(bench)
+    front, back = remote("front = sb.pull { bind = 'tcp://127.0.0.1:*' } "
+                         "back = sb.push { bind = 'tcp://127.0.0.1:*', sndhwm = 1, on_full = 'disconnect' } "
+                         + events_of("back") + "front:pipe(back) return front.last_endpoint, back.last_endpoint")
+    push, pull = bench.zmq("PUSH", sndhwm=0), bench.zmq("PULL", rcvtimeo=20000)
+    push.connect(front)
+    for i in range(5000):
+        push.send(b"%d" % i)
+    until(lambda: remote("return front:stats().msgs_in") >= 1, 5, "the backlog is there")
+    pull.connect(back)
+    assert [int(pull.recv()) for _ in range(5000)] == list(range(5000))
+    assert remote("return events.disconnected == nil and back:stats().dropped.lost") == 0
+
+
+def test_a_worker_that_takes_nothing_is_disconnected(bench):
+    remote = Remote(bench)
+    at = remote("push = sb.push { bind = 'tcp://127.0.0.1:*', sndhwm = 2, sndbuf = '16k', on_full = 'disconnect' } "
+                + events_of("push") + "return push.last_endpoint")
+    pull = bench.zmq("PULL", rcvhwm=1, rcvbuf=16384)
+    pull.connect(at)
+    until(lambda: remote("return push:stats().peers") == 1, 5, "the worker")
+    remote(f"sb.spawn(function() for i = 1, {COUNT} do push:send {{ tostring(i), {BODY} }} end end)")  # waits, and no more is sent
+    until(lambda: remote("return events.disconnected") is not None, 10, "disconnected")
+    assert remote("return push:stats().dropped.hwm") == 0
+
+
+def test_a_burst_beyond_rcvhwm_ends_no_connection(bench):
+    remote = Remote(bench)
+    at = remote("pull = sb.pull { bind = 'tcp://127.0.0.1:*', rcvhwm = 20, on_full = 'disconnect' } "
+                + events_of("pull") + "return pull.last_endpoint")
+    push = bench.zmq("PUSH", sndhwm=0)
+    push.connect(at)
+    for i in range(2000):
+        push.send(b"%d" % i)
+    remote("got = {} sb.spawn(function() for m in function() return (pull:recv()) end do got[#got + 1] = tonumber(m[1]) end end)")
+    until(lambda: remote("return #got") == 2000, 20, "all came")
+    assert remote("return got") == list(range(2000))
+    assert remote("return events.disconnected == nil and pull:stats().dropped.hwm") == 0
+
+
+def test_who_sends_what_nobody_takes_is_disconnected(bench):
+    remote = Remote(bench)
+    at = remote("pull = sb.pull { bind = 'tcp://127.0.0.1:*', rcvhwm = 20, on_full = 'disconnect' } "
+                + events_of("pull") + "return pull.last_endpoint")
+    push = bench.zmq("PUSH")
+    push.connect(at)
+    for i in range(40):
+        push.send(b"%d" % i)
+    until(lambda: remote("return events.disconnected") is not None, 10, "disconnected")
+    assert remote("local t = {} for i = 1, 20 do t[i] = tonumber(pull:recv(1)[1]) end return t") == list(range(20))
+
+
 if __name__ == "__main__":
     main(tests_of(sys.modules[__name__]))

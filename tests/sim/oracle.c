@@ -312,7 +312,8 @@ static bool waits(const sim_slot *s)
 {
     static const uint32_t takers =
         SB_TYPE_BIT(SB_PULL) | SB_TYPE_BIT(SB_GATHER) | SB_TYPE_BIT(SB_SUB) | SB_TYPE_BIT(SB_DISH);
-    return (SB_TYPE_BIT(s->type) & takers) != 0 && s->on_full <= SB_ON_FULL_BLOCK;
+    bool drops = s->on_full == SB_ON_FULL_DROP_NEW || s->on_full == SB_ON_FULL_DROP_OLD;
+    return (SB_TYPE_BIT(s->type) & takers) != 0 && !drops;
 }
 
 /* Nothing is lost with a connection while none is, and nothing is too much for who waits. */

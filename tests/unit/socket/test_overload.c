@@ -177,7 +177,7 @@ static void test_a_publisher_may_wait(void **state)
     bench_close(&b);
 }
 
-static void test_a_full_peer_is_disconnected(void **state)
+static void test_a_publisher_that_drops_disconnects_at_once(void **state)
 {
     (void)state;
     bench b;
@@ -262,26 +262,6 @@ static void test_a_slow_receiver_sheds(void **state)
             bench_close(&b);
         }
     }
-}
-
-static void test_a_receiver_may_disconnect_who_floods_it(void **state)
-{
-    (void)state;
-    bench b;
-    ear e;
-    bench_open(&b);
-    sb_socket *push = open_socket(&b, SB_PUSH, NULL), *pull = open_socket(&b, SB_PULL, &e);
-    e.take = 0;
-    set_int(pull, SB_OPT_RCVHWM, 2);
-    set_int(pull, SB_OPT_ON_FULL, SB_ON_FULL_DISCONNECT);
-    bind_to(pull, "tcp://127.0.0.1:9");
-    connect_to(push, "tcp://127.0.0.1:9");
-    settle(&b);
-    send_numbers(push, 1, 10, SB_OK);
-    settle(&b);
-    assert_non_null(strstr(e.events, "disconnected"));
-    assert_int_equal(dropped(pull, SB_DROP_HWM), 1);
-    bench_close(&b);
 }
 
 /* recv shows the first message until the next call: it is not taken from under the caller's eyes. */
@@ -558,10 +538,9 @@ int main(void)
         cmocka_unit_test(test_drop_old_prefers_peers_with_room),
         cmocka_unit_test(test_a_slow_subscriber_gets_what_the_policy_leaves),
         cmocka_unit_test(test_a_publisher_may_wait),
-        cmocka_unit_test(test_a_full_peer_is_disconnected),
+        cmocka_unit_test(test_a_publisher_that_drops_disconnects_at_once),
         cmocka_unit_test(test_a_router_follows_on_full),
         cmocka_unit_test(test_a_slow_receiver_sheds),
-        cmocka_unit_test(test_a_receiver_may_disconnect_who_floods_it),
         cmocka_unit_test(test_what_recv_shows_stays),
         cmocka_unit_test(test_messages_expire_on_both_sides),
         cmocka_unit_test(test_expired_messages_make_room),
