@@ -81,13 +81,13 @@ struct sb_peer {
     uint32_t weight;      /* balance = weighted: its share */
     uint64_t place;       /* balance = sticky: its name as a number, the same after a reconnect */
     bool confirms;        /* the connection tells when its subscriptions are taken */
-    uint32_t unconfirmed; /* ... and how many are not yet */
+    bool looked;          /* it was full when the socket looked for those that take nothing */
+    uint32_t unconfirmed; /* subscriptions that are not confirmed yet */
     bool sheds;           /* its in queue has a policy of its own: socket/overload.c */
     bool in_full;         /* ... and was found full */
     bool trusted;         /* its subscriptions were asked for by other means: sb_socket_ask */
     bool told_congested;
-    bool looked;               /* ... it was full when the socket looked for those that take nothing */
-    uint32_t left;             /* ... and what had left its queue by then */
+    uint32_t left;             /* what had left its queue when it was looked at */
     struct sb__client *client; /* whom it speaks for now (socket/speaker.c); NULL: for itself */
     sb_list_node crowded;      /* in the socket's list of peers whose congestion changed */
     struct sb__held *held;     /* messages of this peer that wait for room at their target */
