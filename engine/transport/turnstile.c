@@ -12,21 +12,28 @@ void sb__turnstile_init(sb__turnstile *t)
         sb_list_init(&t->lines[i]);
 }
 
-static bool has_room(sb__turnstile *t, const sb__conn *conn)
+/* The steps of a turn before do not count in this one. */
+static void begin_turn(sb__turnstile *t, const sb__conn *conn)
 {
     uint64_t turn = sb_loop_turns(conn->hub->loop);
     if (t->turn != turn)
         t->taken = 0;
     t->turn = turn;
-    return t->taken < conn->steps_per_turn;
+}
+
+static bool take_step(sb__turnstile *t, const sb__conn *conn)
+{
+    if (t->taken >= conn->steps_per_turn)
+        return false;
+    t->taken++;
+    return true;
 }
 
 bool sb__turnstile_pass(sb__turnstile *t, sb__conn *conn)
 {
-    if (t->waiting == 0 && has_room(t, conn)) {
-        t->taken++;
+    begin_turn(t, conn);
+    if (t->waiting == 0 && take_step(t, conn))
         return true;
-    }
     sb_list_push_back(&t->lines[conn->line % SB__LINES], &conn->in_line);
     t->waiting++;
     conn->waited = true;
@@ -41,20 +48,25 @@ void sb__turnstile_leave(sb__turnstile *t, sb__conn *conn)
     t->waiting--;
 }
 
-static sb__conn *next_of(sb__turnstile *t)
+/* The next line in which somebody stands. */
+static uint32_t next_line(const sb__turnstile *t)
 {
-    while (sb_list_empty(&t->lines[++t->next % SB__LINES]))
-        continue;
-    return SB_LIST_ENTRY(sb_list_first(&t->lines[t->next % SB__LINES]), sb__conn, in_line);
+    uint32_t line = t->served;
+    do
+        line = (line + 1) % SB__LINES;
+    while (sb_list_empty(&t->lines[line]));
+    return line;
 }
 
 void sb__turnstile_turn(sb__turnstile *t)
 {
     while (t->waiting > 0) {
-        sb__conn *conn = next_of(t);
-        if (!has_room(t, conn))
-            return;
-        t->taken++;
+        uint32_t line = next_line(t);
+        sb__conn *conn = SB_LIST_ENTRY(sb_list_first(&t->lines[line]), sb__conn, in_line);
+        begin_turn(t, conn);
+        if (!take_step(t, conn))
+            return; /* and this line is the first of the next turn */
+        t->served = line;
         sb__turnstile_leave(t, conn);
         sb__hub_input(conn->hub, &conn->feed);
     }

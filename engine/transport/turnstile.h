@@ -13,7 +13,7 @@ struct sb__conn;
 #define SB__LINES 64 /* addresses share one where their hashes meet */
 typedef struct sb__turnstile {
     sb_list lines[SB__LINES]; /* connections that wait, first come first */
-    uint32_t next;            /* the line that was served last */
+    uint32_t served;          /* the line of the last one */
     uint32_t waiting;         /* in all lines */
     uint32_t taken;           /* steps, in the turn below */
     uint64_t turn;
