@@ -108,6 +108,11 @@ static void handshake_failures(const walk *w, const char *name, const sb_stats *
         tell_socket(w, name, "reason", sb_session_cause_name((sb_session_cause)i), s->handshake_failures[i]);
 }
 
+static void handshakes_delayed(const walk *w, const char *name, const sb_stats *s)
+{
+    tell_socket(w, name, NULL, NULL, s->handshakes_delayed);
+}
+
 static void subscriptions(const walk *w, const char *name, const sb_stats *s)
 {
     tell_socket(w, name, NULL, NULL, s->subscriptions);
@@ -156,6 +161,8 @@ static const family families[] = {
         .socket = dropped},
     {"signalbox_handshake_failures_total", "Connections that ended before their handshake, by reason.",
         SB_SAMPLE_COUNTER, .socket = handshake_failures},
+    {"signalbox_handshakes_delayed_total", "Connections that waited for their turn to shake hands.",
+        SB_SAMPLE_COUNTER, .socket = handshakes_delayed},
     {"signalbox_subscriptions", "Distinct topics subscribed now.", SB_SAMPLE_GAUGE, .socket = subscriptions},
     {"signalbox_script_errors_total", "Errors of scripts.", SB_SAMPLE_COUNTER, .script = script_errors},
     {"signalbox_script_seconds", "Time of handlers.", SB_SAMPLE_HISTOGRAM, .script = script_seconds},

@@ -223,6 +223,7 @@ static bool put_socket(void *arg, sb_socket *sock)
     number_member(w, "subscriptions", stats.subscriptions);
     put_counters(w, &stats, &rates);
     put_failures(w, &stats);
+    number_member(w, "handshakes_delayed", stats.handshakes_delayed);
     put_lists(w, sock);
     sb_text_put(w->t, "\"workers\":");
     sb__crew_put(w->board, sock, w->t);

@@ -209,7 +209,7 @@ sb.metrics { gauge = "level" }:set(7)
         self.assertEqual(code, 200)
         self.assertEqual(headers["content-type"], "text/plain; version=0.0.4; charset=utf-8")
         for line in ('signalbox_messages_total{socket="eu",dir="in"} 10', 'signalbox_peers{socket="feed"} 1',
-                     'signalbox_script_errors_total{script="a.lua"} 2', 'orders_total{script="a.lua"} 3'):
+                     'signalbox_handshakes_delayed_total{socket="front"} 0', 'signalbox_script_errors_total{script="a.lua"} 2', 'orders_total{script="a.lua"} 3'):
             self.assertIn(line + "\n", text)
         names = re.findall(r"^# TYPE (\S+)", text, re.M)
         self.assertEqual(len(names), len(set(names)), "a family comes twice")

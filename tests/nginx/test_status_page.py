@@ -138,7 +138,8 @@ class Page(test_status.Status):
         for name in ("Map", "Sockets", "Subscriptions", "Scripts", "Slowest handlers", "Events"):
             self.assertIn(name, headings)
         self.assertIn(("rowheader", "front ROUTER"), told)
-        self.assertIn(("columnheader", "Dropped"), told)
+        for name in ("Dropped", "Handshakes failed", "Handshakes delayed"):
+            self.assertIn(("columnheader", name), told)
         self.assertEqual(self.browser.run("document.documentElement.lang"), "en")
         self.leave(server)
 

@@ -64,6 +64,8 @@ static void test_sockets_and_scripts_are_told(void **state)
     expect_line(text, "signalbox_peers{socket=\"in\"} 1");
     expect_line(text, "signalbox_queue_messages{socket=\"in\",dir=\"in\"} 3");
     expect_line(text, "signalbox_dropped_total{socket=\"in\",reason=\"hwm\"} 0");
+    expect_line(text, "# TYPE signalbox_handshakes_delayed_total counter");
+    expect_line(text, "signalbox_handshakes_delayed_total{socket=\"in\"} 0");
     expect_line(text, "signalbox_script_errors_total{script=\"a.lua\"} 0");
     expect_line(text, "signalbox_loop_info{backend=\"uv\"} 1");
     expect_line(text, "# HELP orders_total all \\\"orders\\\"");

@@ -1,7 +1,10 @@
 /* The state of a board as JSON: read back by a JSON library, whatever names and octets are in it. */
+#include "engine/security.h"
 #include "engine/signalbox.h"
 #include "modules/library/board.h"
+#include "modules/library/samples.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -89,6 +92,50 @@ static void test_what_a_broker_does_can_be_seen(void **state)
     sb_board_destroy(board);
 }
 
+/* Steps until every client is in; bounded. */
+static void let_in(sb_board *board, sb_text *out, const char *all)
+{
+    for (int i = 0; i < 4000 && (out->text == NULL || strstr(out->text, all) == NULL); i++) {
+        struct pollfd p = {.fd = sb_engine_fd(sb_board_engine(board)), .events = POLLIN};
+        poll(&p, 1, 5);
+        sb_engine_step(sb_board_engine(board));
+        sb_text_finish(out);
+        *out = (sb_text){0};
+        sb_board_status(board, out);
+    }
+    assert_non_null(strstr(out->text, all));
+}
+
+static void test_who_waited_for_a_turn_to_shake_hands_is_told(void **state)
+{
+    static const char format[] =
+        "local sb = require 'signalbox'\n"
+        "sb.authenticate(function() return true end)\n"
+        "local door = sb.pull { name = 'door', bind = 'tcp://127.0.0.1:*', curve_server = true,\n"
+        "  curve_secretkey = '%s', handshakes_per_turn = 1 }\n"
+        "for i = 1, 16 do sb.push { connect = door:get 'last_endpoint', curve_secretkey = '%s',\n"
+        "  curve_serverkey = '%s' } end\n";
+    char text[1024], secret[41], public[41], line[80];
+    sb_curve_pair key;
+    (void)state;
+    assert_int_equal(sb_curve_generate(&key), SB_OK);
+    sb_z85_encode(key.secret_key, SB_CURVE_KEY, secret);
+    sb_z85_encode(key.public_key, SB_CURVE_KEY, public);
+    snprintf(text, sizeof text, format, secret, secret, public);
+    sb_board *board = open_board(text);
+    sb_text out = {0}, metrics = {0};
+    let_in(board, &out, "\"name\":\"door\",\"type\":\"PULL\",\"peers\":16,");
+    expect(&out, "delayed = s.sockets[1].handshakes_delayed assert(delayed > 0 and delayed <= 16, delayed)");
+    sb_board_metrics(board, &metrics);
+    const char *told = strstr(metrics.text, "\nsignalbox_handshakes_delayed_total{socket=\"door\"} ");
+    assert_non_null(told);
+    snprintf(line, sizeof line, "\"handshakes_delayed\":%d,", atoi(strchr(told, ' ')));
+    assert_non_null(strstr(out.text, line));
+    sb_text_finish(&out);
+    sb_text_finish(&metrics);
+    sb_board_destroy(board);
+}
+
 static void test_lists_are_cut(void **state)
 {
     (void)state;
@@ -119,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_a_broker_does_can_be_seen),
+        cmocka_unit_test(test_who_waited_for_a_turn_to_shake_hands_is_told),
         cmocka_unit_test(test_lists_are_cut),
         cmocka_unit_test(test_octets_of_any_kind_are_json),
     };
