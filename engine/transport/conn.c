@@ -103,16 +103,19 @@ static void shut(sb__conn *conn)
 /* ---- output: once per turn ---- */
 
 /* Control octets move into a buffer of the write's own: the session may add more meanwhile. */
-static size_t take_control(sb__conn *conn, struct iovec *iov)
+static sb_err take_control(sb__conn *conn, struct iovec *iov, size_t *n)
 {
     const uint8_t *out;
     size_t len = sb_session_output(conn->session, &out);
-    if (len == 0 || (conn->control = sb_buf_create(len)) == NULL)
-        return 0;
+    if (len == 0)
+        return SB_OK;
+    conn->control = sb_buf_create(len);
+    if (conn->control == NULL)
+        return SB_ENOMEM;
     memcpy(conn->control->data, out, len);
     sb_session_sent(conn->session, len);
-    *iov = (struct iovec){.iov_base = conn->control->data, .iov_len = len};
-    return 1;
+    iov[(*n)++] = (struct iovec){.iov_base = conn->control->data, .iov_len = len};
+    return SB_OK;
 }
 
 /* What the queue holds, in boxes; it stays in the queue until they are written. */
@@ -132,9 +135,9 @@ static sb_err gather(sb__conn *conn, struct iovec *iov, size_t *n)
 {
     if (conn->confirm != NULL)
         sb__confirm_ask(conn->confirm, conn->session);
-    *n = take_control(conn, iov);
-    if (conn->peer == NULL || !conn->peer->ready)
-        return SB_OK;
+    sb_err err = take_control(conn, iov, n);
+    if (err != SB_OK || conn->peer == NULL || !conn->peer->ready)
+        return err;
     if (conn->peer->out_stage != NULL)
         sb__pipe_fill(conn->peer, STAGED_BYTES);
     if (!sb_session_passthrough(conn->session))
@@ -175,7 +178,7 @@ static void flush(sb__task *task)
         sb__conn_close(conn, SB_ENOMEM, "no memory for a write");
         return;
     }
-    size_t n;
+    size_t n = 0;
     sb_err err = gather(conn, conn->vectors->iov, &n);
     if (n > 0)
         SB_TRACE(14);
@@ -183,7 +186,7 @@ static void flush(sb__task *task)
         return;
     write_done(conn);
     if (err != SB_OK)
-        sb__conn_close(conn, err, "cannot seal what is queued");
+        sb__conn_close(conn, err, err == SB_ENOMEM ? "no memory for a write" : "cannot seal what is queued");
     else if (n > 0)
         sb__conn_close(conn, SB_EIO, "write failed");
     else if (conn->shutting)

@@ -74,8 +74,11 @@ static void link_subscribe(sb_peer *peer, const uint8_t *topic, size_t len, bool
     sb__conn *conn = peer->link_data;
     if (conn == NULL || sb_session_get_state(conn->session) != SB_SESSION_READY)
         return;
-    if (sb_session_subscribe(conn->session, topic, len, on) != SB_OK)
+    if (sb_session_subscribe(conn->session, topic, len, on) != SB_OK) {
+        link_kick(
+            peer, SB_ENOMEM, "no memory to say a topic", false); /* the next connection begins with all */
         return;
+    }
     if (on && peer->confirms)
         note_subscription(conn, topic, len);
     sb__hub_output(conn->hub, &conn->flush);

@@ -132,6 +132,42 @@ static void test_subscriptions_behind_one_that_is_lost_are_told(void **state)
     each_allocation(subscribe_some, SB_SUB, SB_XPUB);
 }
 
+/* Over a stream: a topic is said again on the next connection, not left out of this one. */
+static bool subscribed_without(uint64_t nth)
+{
+    scene s;
+    sb_stats st;
+    uint64_t before = sim_memory_refused();
+    bench_open(&s.b);
+    s.to = open_socket(&s.b, SB_XPUB, NULL);
+    s.e = (counter){.base = {.on_msg = count}};
+    sb_socket_set_handler(s.to, &s.e.base);
+    bind_to(s.to, "tcp://127.0.0.1:1");
+    s.from = open_socket(&s.b, SB_SUB, NULL);
+    connect_to(s.from, "tcp://127.0.0.1:1");
+    settle(&s.b);
+    static const char topic[2000] = "t"; /* more than what was said before has room for */
+    sim_memory_refuse(nth, 1);
+    sb_err err = sb_socket_subscribe(s.from, topic, sizeof topic);
+    settle(&s.b);
+    sim_memory_refuse(1, 0);
+    bool refused = sim_memory_refused() > before;
+    pass(&s.b, 500);
+    sb_socket_stats(s.to, &st);
+    assert_int_equal(st.subscriptions, err == SB_OK);
+    bench_close(&s.b);
+    return refused;
+}
+
+static void test_a_subscription_without_memory_is_made_again(void **state)
+{
+    uint64_t nth = 1;
+    (void)state;
+    while (subscribed_without(nth))
+        nth++;
+    assert_in_range(nth, 2, 1000);
+}
+
 /* A greeting goes in front of what waits for the peer, which moves behind it. */
 static bool greeted_without(uint64_t nth)
 {
@@ -171,6 +207,7 @@ int main(void)
         cmocka_unit_test(test_messages_behind_one_that_is_lost_go_on),
         cmocka_unit_test(test_queued_messages_behind_one_that_is_lost_go_on),
         cmocka_unit_test(test_subscriptions_behind_one_that_is_lost_are_told),
+        cmocka_unit_test(test_a_subscription_without_memory_is_made_again),
         cmocka_unit_test(test_what_a_greeting_costs_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
