@@ -10,8 +10,8 @@ seconds=${2:-60}
 
 cmake -S . -B "$build" -G Ninja -DCMAKE_C_COMPILER=clang -DSB_FUZZ=ON -DSB_NGINX=OFF -DSB_BENCH=OFF \
     -DSB_SANITIZE=address,undefined >/dev/null
-cmake --build "$build" --target fuzzers
 targets=${*:-$(cd tests/fuzz && ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//')}
+cmake --build "$build" -- $(printf 'fuzz_%s ' $targets)
 
 failed=
 for target in $targets; do

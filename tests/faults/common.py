@@ -46,6 +46,14 @@ def closed_within(raw, seconds):
     return time.monotonic() - begin
 
 
+def until(condition, seconds, what):
+    """Waits for a condition; the seconds are only the end of a test that hangs."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(0.02)
+
+
 def patience():
     """How much longer than its work something takes now: machines that test are loaded. Times that were promised are
     multiplied with it; 20 times as much where a sanitizer looks on."""

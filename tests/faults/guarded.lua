@@ -8,7 +8,8 @@ sb.authenticate(function(request) return request.mechanism ~= "PLAIN" or request
 local sockets = {
   echo = sb.router { name = "echo", bind = anywhere },
   curve = sb.router { name = "curve", bind = anywhere, curve_server = true, curve_secretkey = cfg.secret, accept_rate = rate,
-    handshake_ivl = 3, max_handshakes = 500, backlog = 4096, handshakes_per_turn = tonumber(cfg.per_turn or 8) },
+    handshake_ivl = tonumber(cfg.ivl or 3), max_handshakes = tonumber(cfg.max or 500), backlog = 4096,
+    handshakes_per_turn = tonumber(cfg.per_turn or 8) },
   plain = sb.router { name = "plain", bind = anywhere, plain_server = true, accept_rate = rate, handshake_ivl = 3,
     max_handshakes = 500, backlog = 4096 },
 }

@@ -10,18 +10,21 @@ local feed = sb.xpub { name = "feed", bind = cfg.feed or anywhere, sndhwm = 100 
 local once = sb.rep { name = "once", bind = anywhere }
 local work = sb.push { name = "work", bind = anywhere, sndhwm = 100 }
 local sink = sb.pull { name = "sink", bind = cfg.sink or anywhere, rcvhwm = 100 }
-local sockets, got = { echo = echo, feed = feed, sink = sink, once = once, work = work }, 0
+local sockets, got, odd = { echo = echo, feed = feed, sink = sink, once = once, work = work }, 0, 0
 
 echo:on_message(function(msg) return msg end)
 once:on_message(function(msg) return msg end)
 feed:on_message(function() end)
 feed:on_subscribe(function() return sb.ACCEPT end)
-sink:on_message(function() got = got + 1 end)
+sink:on_message(function(msg)
+  got = got + 1
+  if #msg ~= 1 or not msg:equals(1, "whole") then odd = odd + 1 end
+end)
 
 local big = ("x"):rep(65536)
 local orders = {
   state = function()
-    local out = { got = got }
+    local out = { got = got, odd = odd }
     for name, s in pairs(sockets) do
       out[name] = s:stats()
       out[name].endpoint = s:get "last_endpoint"

@@ -1,4 +1,5 @@
 """Faults before anybody is let in (S5): HELLO again and again, HELLO and then nothing, as many HELLOs as the machine makes."""
+import signal
 import socket
 import struct
 import sys
@@ -7,7 +8,8 @@ import time
 
 import zmq
 
-from common import MIB, SANITIZED, closed_within, main, patience, size
+from common import MIB, SANITIZED, closed_within, main, patience, size, until
+from storm import Storm, connected, weather
 from target import Good, Target, command, greeting
 
 PUBLIC, SECRET = zmq.curve_keypair()
@@ -204,6 +206,31 @@ def test_many_who_knock_at_once_do_not_hold_up_who_is_inside(backend):
             assert worst < 0.25 * patience() or per_turn == 0, worst
             assert (delayed > 0) == (per_turn > 0), delayed
         guarded(run, per_turn=str(per_turn))(backend)
+
+
+def test_a_storm_of_honest_clients_is_let_in(backend):
+    """They come while the server is stopped, so that all knock at once: each is let in and answered, behind few addresses or one."""
+    clients, seconds = size(60, 3000), 240
+    for addresses in (1, 3):
+        def run(target, addresses=addresses):
+            good, endpoint = Good(target, "curve", **curve_client()), target.endpoint("curve")
+            good.sock.rcvtimeo = seconds * 1000
+            good.ping(5)
+            storm = Storm(endpoint, PUBLIC, clients, addresses, processes=2)
+            try:
+                before = connected(endpoint)
+                target.process.send_signal(signal.SIGSTOP)
+                storm.go()
+                until(lambda: connected(endpoint) >= before + clients, seconds, "connections")
+                target.process.send_signal(signal.SIGCONT)
+                took = weather(good, storm, seconds)
+                state = target.state()["curve"]
+                assert state["peers"] == clients + 1 and state["handshakes_delayed"] > clients / 2, state
+                print(f"  {clients} of {addresses} addresses: all in after {took:.1f} s, {len(good.took) - 5} echoes of the good client meanwhile")
+            finally:
+                target.process.send_signal(signal.SIGCONT)
+                storm.close()
+        guarded(run, per_turn="1", ivl="0", max="4096")(backend)
 
 
 if __name__ == "__main__":

@@ -74,6 +74,24 @@ test("errors without end are limited in the log", function()
   eventually(function() return sb.metrics().script.errors >= before + 501 end)
 end)
 
+test("an error in every message leaves nothing behind", function()
+  local pull <close> = sb.pull { bind = "inproc://failing" }
+  local push <close> = sb.push { connect = "inproc://failing" }
+  pull:on_message(function(msg)
+    local own = { msg[1] }
+    coroutine.wrap(function() error({ own, ("x"):rep(2000) .. #own[1] }) end)()
+  end)
+  expect "the error is a table"
+  local before, n = sb.metrics().script.errors, 20000 -- of 2 KB each: more than the 16 MiB that lua_run gives
+  for i = 1, n do
+    push:send(tostring(i))
+    if i % 500 == 0 then eventually(function() return sb.metrics().script.errors >= before + i end, i) end
+  end
+  eq(sb.metrics().script.errors, before + n)
+  eq(pull:stats().dropped.script, n)
+  eq(sb.metrics().script.tasks < 10, true)
+end)
+
 test("a rep whose handler fails still answers", function()
   local rep <close> = sb.rep { bind = "tcp://127.0.0.1:*" }
   rep:on_message(function(msg)

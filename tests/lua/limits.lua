@@ -293,22 +293,83 @@ test("metatables of our objects are closed", function()
 end)
 
 test("too many tasks are refused", function()
-  local n, ok, err, code = 0
-  repeat
+  local n, ok, err, code = 0, true
+  while ok and n < 600 do -- lua_run allows 500
     n = n + 1
     ok, err, code = sb.spawn(sb.sleep, 0.05)
-  until not ok
+  end
   eq(code, "EAGAIN")
+  eq(err, "too many open tasks")
   eq(n > 400, true)
   eventually(function() return sb.metrics().script.tasks < 10 end)
 end)
 
+-- As many open tasks as there may be, until `fn` has returned.
+local function while_full(fn)
+  local over, ok, n = false, true, 0
+  while ok and n < 600 do
+    n = n + 1
+    ok = sb.spawn(function() while not over do sb.sleep(0.01) end end)
+    if n % 100 == 0 then sb.sleep(0) end -- they are open when they wait
+  end
+  eq(ok, nil, "a place that is free")
+  local good, why = pcall(fn)
+  over = true
+  eventually(function() return sb.metrics().script.tasks < 10 end, "the end of the tasks")
+  eq(good, true, why)
+end
+
+test("a handler that would wait as one task too many fails", function()
+  expect "too many open tasks"
+  local began, ended = 0, 0
+  local pull <close> = sb.pull { bind = "inproc://full" }
+  pull:on_message(function() began = began + 1 sb.sleep(0.01) ended = ended + 1 end)
+  local push <close> = sb.push { connect = "inproc://full" }
+  while_full(function()
+    local before = sb.metrics().script.errors
+    push:send "x"
+    eventually(function() return sb.metrics().script.errors == before + 1 end, "the error")
+  end)
+  eq(began, 1)
+  eq(ended, 0)
+  push:send "y"
+  eventually(function() return ended == 1 end, "a handler that has a place")
+end)
+
+test("events that find no free task are not told", function()
+  local told = 0
+  local pull <close> = sb.pull { bind = "tcp://127.0.0.1:*" }
+  pull:on_peer(function() told = told + 1 end)
+  while_full(function()
+    local push <close> = sb.push { connect = pull.last_endpoint }
+    eventually(function() return #pull:peers() == 1 end, "the peer")
+    eq(told, 0)
+  end)
+  local push <close> = sb.push { connect = pull.last_endpoint }
+  eventually(function() return told > 0 end, "an event")
+end)
+
+test("who wants in and finds no free task is turned away for now", function()
+  expect "no task for a peer that wants in"
+  sb.authenticate(function() return true end)
+  local pull <close> = sb.pull { bind = "tcp://127.0.0.1:*", plain_server = true }
+  local push
+  while_full(function()
+    push = sb.push { connect = pull.last_endpoint, plain_username = "ada", plain_password = "x", reconnect_ivl = 0.05 }
+    eventually(function() return pull:stats().handshake_failures.auth > 0 end, "the refusal")
+    eq(#pull:peers(), 0)
+  end)
+  eventually(function() return #pull:peers() == 1 end, "the peer")
+  push:close()
+  sb.authenticate(nil)
+end)
+
 test("too many timers are refused", function()
-  local timers, t, err, code = {}
-  repeat
+  local timers, t, err, code = {}, true
+  while t and #timers < 600 do
     t, err, code = sb.after(60, print)
     timers[#timers + 1] = t
-  until not t
+  end
   eq(code, "EAGAIN")
   eq(err, "too many timers")
   eq(#timers > 400, true)

@@ -54,6 +54,21 @@ test("spawn passes arguments", function()
   fails("function expected", sb.spawn, 5)
 end)
 
+test("coroutines that nobody resumes go", function()
+  local pull <close> = sb.pull { bind = "inproc://yielding" }
+  local push <close> = sb.push { connect = "inproc://yielding" }
+  local begun, n = 0, 5000 -- of 10 KB each: more than the 16 MiB that lua_run gives
+  pull:on_message(function(msg)
+    local text = ("x"):rep(10000) .. msg[1]
+    coroutine.wrap(function() begun = begun + 1 coroutine.yield(text) end)()
+  end)
+  for i = 1, n do
+    push:send(tostring(i))
+    if i % 500 == 0 then eventually(function() return begun >= i end, i) end
+  end
+  eq(sb.metrics().script.tasks < 10, true)
+end)
+
 test("times are checked", function()
   fails("is not a time", sb.sleep, "soon")
   fails("seconds expected", sb.sleep, -1)

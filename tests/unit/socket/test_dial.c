@@ -62,11 +62,60 @@ static void test_a_name_that_moved_is_found(void **state)
     bench_close(&b);
 }
 
+/* ---- waits ---- */
+
+#define CLIENTS 32
+#define TRIES   8
+
+typedef struct waits {
+    sb_handler base;
+    uint64_t of[TRIES];
+    size_t n;
+} waits;
+
+static void note_wait(sb_handler *self, sb_socket *sock, const sb_event *event)
+{
+    waits *w = (waits *)self;
+    (void)sock;
+    if (event->kind == SB_EVENT_CONNECT_RETRIED && w->n < TRIES)
+        w->of[w->n++] = event->interval;
+}
+
+/* Clients of a server that is away: 100 ms, 200 ms, ... 1 s, each up to half as long again, and no two alike.
+ */
+static void test_waits_double_up_to_their_limit_and_are_spread(void **state)
+{
+    static waits w[CLIENTS];
+    bench b;
+    (void)state;
+    bench_open(&b);
+    for (int i = 0; i < CLIENTS; i++) {
+        sb_socket *push = open_socket(&b, SB_PUSH, NULL);
+        w[i] = (waits){.base = {.on_event = note_wait}};
+        sb_socket_set_handler(push, &w[i].base);
+        set_int(push, SB_OPT_RECONNECT_IVL, 100);
+        set_int(push, SB_OPT_RECONNECT_IVL_MAX, 1000);
+        connect_to(push, "tcp://127.0.0.1:7000");
+    }
+    pass(&b, TRIES * 1500);
+    for (int k = 0; k < TRIES; k++) {
+        uint64_t least = (k < 4 ? 100u << k : 1000) * SB_NS_PER_MS, different = 0;
+        for (int i = 0; i < CLIENTS; i++) {
+            assert_int_equal(w[i].n, TRIES);
+            assert_in_range(w[i].of[k], least, least + least / 2);
+            different += w[i].of[k] != w[0].of[k];
+        }
+        assert_true(different >= CLIENTS / 2);
+    }
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_second_address_serves_where_the_first_does_not),
         cmocka_unit_test(test_a_name_that_moved_is_found),
+        cmocka_unit_test(test_waits_double_up_to_their_limit_and_are_spread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,9 @@
 /* Bugs of other engines that must not be here, by the name under which they are known; docs/security-rows.md
  * has the list. */
+#include "engine/wire/frame.h"
 #include "tests/unit/socket/stranger.h"
+
+#include "tests/raw_peer.h"
 
 static void test_libzmq_13387c5c_pings_at_the_wrong_moment(void **state)
 {
@@ -136,6 +139,61 @@ static void test_libzmq_2942_and_protocol_23_subscriptions_know_no_hwm(void **st
         assert_int_equal(s.subscriptions, 5000);
         sb_socket_close(pub);
         pass(&b, 10);
+    }
+    bench_close(&b);
+}
+
+/* Reads all that is there; how many frames of it are SUBSCRIBE. */
+static size_t count_subscribes(bench *b, sb_fake_raw *raw)
+{
+    static uint8_t all[1 << 20];
+    size_t n = 0, got, found = 0;
+    while ((got = sb_fake_raw_read(raw, all + n, sizeof all - n)) > 0) {
+        n += got;
+        settle(b);
+    }
+    for (size_t at = 64; at < n;) {
+        bool large = all[at] & 2;
+        size_t len = large ? (size_t)sb__be64_get(all + at + 1) : all[at + 1];
+        at += large ? 9 : 2;
+        found += len >= 10 && memcmp(all + at, "\11SUBSCRIBE", 10) == 0;
+        at += len;
+        assert_true(at <= n); /* frames, exactly to the end */
+    }
+    return found;
+}
+
+/* A publisher that does not read, an XSUB that may not queue more for it: subscriptions come behind what
+ * waits. */
+static void test_protocol_23_subscriptions_pass_a_full_queue(void **state)
+{
+    bench b;
+    sb_stats s = {0};
+    char text[16];
+    (void)state;
+    bench_open(&b);
+    sb_socket *sub = open_socket(&b, SB_XSUB, NULL);
+    set_int(sub, SB_OPT_SNDHWM, 1);
+    bind_to(sub, "tcp://127.0.0.1:1");
+    settle(&b);
+    for (int life = 0; life < 3; life++) {
+        static const uint8_t message[60000] = {'m'};
+        sb_fake_raw *raw = raw_join(b.loop, 1, "XPUB");
+        uint64_t before = s.dropped[SB_DROP_HWM];
+        for (int i = 0; i < 50 && s.dropped[SB_DROP_HWM] == before; i++) {
+            assert_int_equal(sb_socket_send_bytes(sub, message, sizeof message), SB_OK);
+            settle(&b);
+            sb_socket_stats(sub, &s);
+        }
+        assert_true(s.dropped[SB_DROP_HWM] > before);
+        for (int i = 0; i < 100; i++) {
+            snprintf(text, sizeof text, "%d.%d", life, i);
+            assert_int_equal(sb_socket_subscribe(sub, text, strlen(text)), SB_OK);
+            settle(&b);
+        }
+        assert_int_equal(count_subscribes(&b, raw), 100 * (life + 1)); /* those of before came at the start */
+        sb_fake_raw_close(raw, SB_ECLOSED);
+        settle(&b);
     }
     bench_close(&b);
 }
@@ -314,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_protocol_36_a_ttl_of_ours_stays_below_65_5_seconds),
         cmocka_unit_test(test_libzmq_325_duplicate_identities),
         cmocka_unit_test(test_libzmq_2942_and_protocol_23_subscriptions_know_no_hwm),
+        cmocka_unit_test(test_protocol_23_subscriptions_pass_a_full_queue),
         cmocka_unit_test(test_identities_that_begin_with_zero_are_refused),
         cmocka_unit_test(test_an_error_command_is_spelled_right),
         cmocka_unit_test(test_subscriptions_never_reach_a_router_s_application),
