@@ -51,6 +51,15 @@ struct sb_fake_weather {
 /* The weather at this loop's ends; NULL: fair, the default. Borrowed. */
 void sb_fake_set_weather(sb_loop *loop, sb_fake_weather *weather);
 
+/* Descriptors that only the test knows. With a kernel the loop can watch, so that udp:// has something to
+ * stand on; without, which is the default, it cannot. Borrowed; set before anything is watched. */
+typedef struct sb_fake_kernel sb_fake_kernel;
+struct sb_fake_kernel {
+    /* Whether the descriptor can be read from, or written to, now. Asked anew in each turn. */
+    bool (*ready)(sb_fake_kernel *self, int fd, bool to_write);
+};
+void sb_fake_set_kernel(sb_loop *loop, sb_fake_kernel *kernel);
+
 /* The nth stream that is connected and not closed, newest first; NULL beyond the last. */
 sb_stream *sb_fake_stream(sb_loop *loop, size_t n);
 

@@ -81,13 +81,16 @@ struct fake_loop {
     sb_fake_weather *weather;
     const char *complaint;
     size_t split, limit;
+    sb_fake_kernel *kernel;
+    struct fake_watch *watches;
+    bool telling; /* watches are being told */
 };
 
-extern const sb_loop_impl sb__fake_impl;
+extern const sb_loop_impl sb__fake_impl, sb__fake_watching_impl;
 
 static inline struct fake_loop *fake_from_loop(const sb_loop *loop)
 {
-    assert(loop->impl == &sb__fake_impl);
+    assert(loop->impl == &sb__fake_impl || loop->impl == &sb__fake_watching_impl);
     return (struct fake_loop *)loop; /* base is the first member */
 }
 
@@ -121,6 +124,12 @@ struct fake_stream *sb__fake_stream_create(struct fake_loop *fl);
 void sb__fake_stream_free(struct fake_stream *fs);
 /* Time has passed or the weather changed: what waited for it is tried again. */
 void sb__fake_stir(struct fake_loop *fl);
+
+/* watch.c */
+sb_err sb__fake_watch_start(sb_loop *loop, sb_watch *w, bool readable, bool writable);
+void sb__fake_watch_stop(sb_loop *loop, sb_watch *w);
+bool sb__fake_watches_pending(const struct fake_loop *fl);
+void sb__fake_tell_watches(struct fake_loop *fl);
 
 /* resolve.c */
 sb_err sb__fake_resolve(sb_loop *loop, const char *host, uint16_t port, int family, sb_lookup *lk);

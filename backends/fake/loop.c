@@ -31,16 +31,18 @@ static void run_jobs(struct fake_loop *fl)
 
 static bool fake_pending(const sb_loop *loop)
 {
-    return fake_from_loop(loop)->jobs != NULL;
+    const struct fake_loop *fl = fake_from_loop(loop);
+    return fl->jobs != NULL || sb__fake_watches_pending(fl);
 }
 
 static sb_err fake_turn(sb_loop *loop, int timeout_ms)
 {
     struct fake_loop *fl = fake_from_loop(loop);
-    if (fl->jobs == NULL && timeout_ms > 0)
+    if (!fake_pending(loop) && timeout_ms > 0)
         sb_fake_advance(loop, (uint64_t)timeout_ms * SB_NS_PER_MS);
     sb_loop_update(loop);
     run_jobs(fl);
+    sb__fake_tell_watches(fl);
     return SB_OK;
 }
 
@@ -103,19 +105,15 @@ const char *sb_fake_complaint(const sb_loop *loop)
 }
 
 /* alive is pending: an idle listener or stream of a fake loop can cause no event by itself. */
-const sb_loop_impl sb__fake_impl = {
-    .name = "fake",
-    .destroy = fake_destroy,
-    .clock = fake_clock,
-    .turn = fake_turn,
-    .alive = fake_pending,
-    .pending = fake_pending,
-    .wake = fake_wake,
-    .listen = sb__fake_listen,
-    .connect = sb__fake_connect,
-    .resolve = sb__fake_resolve,
-    .resolve_cancel = sb__fake_resolve_cancel,
-};
+#define COMMON                                                                                               \
+    .name = "fake", .destroy = fake_destroy, .clock = fake_clock, .turn = fake_turn, .alive = fake_pending,  \
+    .pending = fake_pending, .wake = fake_wake, .listen = sb__fake_listen, .connect = sb__fake_connect,      \
+    .resolve = sb__fake_resolve, .resolve_cancel = sb__fake_resolve_cancel
+
+const sb_loop_impl sb__fake_impl = {COMMON};
+/* With a kernel. */
+const sb_loop_impl sb__fake_watching_impl = {
+    COMMON, .watch_start = sb__fake_watch_start, .watch_stop = sb__fake_watch_stop};
 
 static sb_err create(struct fake_net *net, uint64_t clock, sb_loop **out)
 {

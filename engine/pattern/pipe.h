@@ -58,7 +58,8 @@ struct sb_peer {
     /* the pattern's */
     uint8_t *routing_id; /* ROUTER: how this peer is addressed; owned, may be NULL */
     uint32_t routing_id_len;
-    sb_list_node active;     /* in the robin's ring when it can be sent to */
+    uint32_t stale;      /* messages that are first in its in queue and came over connections that are gone */
+    sb_list_node active; /* in the robin's ring when it can be sent to */
     sb_list_node waiting;    /* in the fair ring when its in queue holds messages */
     uint32_t topics;         /* XPUB: number of subscriptions it holds */
     bool out_full;           /* a push said SB_EAGAIN; writable follows when low */

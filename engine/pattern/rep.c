@@ -12,6 +12,7 @@ typedef struct rep {
     bool busy;
     bool starved;      /* a reply waits for room at the asker (on_full = block) */
     sb_peer *asker;    /* NULL: gone, the reply is dropped */
+    sb_peer *from;     /* whose request it is, also when that went with its connection; NULL: gone for good */
     uint8_t *envelope; /* packed frames */
     size_t len, cap;
     uint32_t frames;
@@ -74,7 +75,9 @@ static void rep_taken(sb_pattern *pat, sb_peer *peer, const sb_msg *msg)
 {
     rep *r = rep_from(pat);
     r->busy = true;
-    r->asker = peer->ready && store_envelope(r, msg) ? peer : NULL;
+    bool awaited = peer->ready && peer->stale == 0; /* a new connection has not asked what an old one did */
+    r->asker = awaited && store_envelope(r, msg) ? peer : NULL;
+    r->from = peer->attached ? peer : NULL; /* else its end is not told any more */
 }
 
 static sb_err push_envelope(const rep *r, sb_msg *out)
@@ -107,7 +110,7 @@ static sb_err answer(rep *r, const sb_msg *msg)
 static void next_request(rep *r)
 {
     r->busy = false;
-    r->asker = NULL;
+    r->asker = r->from = NULL;
     r->base.host->readable(&r->base);
 }
 
@@ -128,6 +131,8 @@ static sb_err rep_send(sb_pattern *pat, sb_msg *msg)
         pat->host->dropped(pat, r->asker, err == SB_EAGAIN ? SB_DROP_HWM : SB_DROP_NO_PEER);
     else if (err != SB_OK)
         return err;
+    if (err == SB_EHOSTUNREACH && r->from != NULL)
+        r->from->abandoned++;
     next_request(r);
     return SB_OK;
 }
@@ -150,7 +155,7 @@ static void rep_writable(sb_pattern *pat, sb_peer *peer)
 }
 
 /* Who waited for room at this peer learns that it is gone. */
-static void rep_gone(sb_pattern *pat, sb_peer *peer)
+static void rep_lost(sb_pattern *pat, sb_peer *peer)
 {
     rep *r = rep_from(pat);
     bool waited = r->asker == peer;
@@ -159,6 +164,13 @@ static void rep_gone(sb_pattern *pat, sb_peer *peer)
     sb__pipe_drained(peer);
     if (waited)
         rep_writable(pat, peer);
+}
+
+static void rep_detach(sb_pattern *pat, sb_peer *peer)
+{
+    rep *r = rep_from(pat);
+    r->from = r->from == peer ? NULL : r->from;
+    rep_lost(pat, peer);
 }
 
 static sb_err rep_init(sb_pattern *pat)
@@ -180,8 +192,8 @@ const sb_pattern_impl sb__rep_impl = {
     .drops = true,
     .init = rep_init,
     .finish = rep_finish,
-    .lost = rep_gone,
-    .detach = rep_gone,
+    .lost = rep_lost,
+    .detach = rep_detach,
     .send = rep_send,
     .writable = rep_writable,
     .filter = rep_filter,

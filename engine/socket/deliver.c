@@ -201,6 +201,7 @@ void sb__in_drained(sb_peer *peer)
 static void after_pop(sb_peer *peer)
 {
     sb__queue_pop(&peer->in);
+    peer->stale -= peer->stale > 0;
     if (peer->sheds)
         sb__overload_shown(peer);
     sb__in_drained(peer);

@@ -188,9 +188,8 @@ static sb_err push_plain(sb_peer *peer, const sb_msg *msg)
 {
     sb__queue_tick(&peer->in);
     sb_err err = sb__queue_push(&peer->in, msg);
-    if (err != SB_EAGAIN || !waits(peer->socket))
-        return err;
-    return sb__may_go_over(&peer->in) ? sb__queue_push_over(&peer->in, msg) : SB_ENOSPC;
+    bool over = err == SB_EAGAIN && waits(peer->socket) && sb__may_go_over(&peer->in);
+    return over ? sb__queue_push_over(&peer->in, msg) : err;
 }
 
 static sb_err push(sb_peer *peer, const sb_msg *msg)
@@ -217,7 +216,7 @@ static void refuse(sb_peer *peer)
 sb_err sb__overload_enqueue(sb_peer *peer, const sb_msg *msg)
 {
     sb_err err = push(peer, msg);
-    if (err == SB_EAGAIN)
+    if (err == SB_EAGAIN && !waits(peer->socket))
         refuse(peer);
     else if (err != SB_OK)
         sb__peer_drop(peer, SB_DROP_LOST, 1);

@@ -150,6 +150,7 @@ void sb__peer_down(sb_peer *peer, bool reconnects)
     peer->link_data = NULL;
     peer->info = NULL;
     peer->unconfirmed = 0;
+    peer->stale = peer->in.msgs;
     sb__subscriptions_forget(peer);
     if (peer->inside)
         sb__team_rescue(peer);

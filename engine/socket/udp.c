@@ -19,6 +19,7 @@ typedef struct udp {
     sb_peer_info info; /* what a peer without a handshake is */
     sb_watch watch;    /* fd -1: none (yet) */
     bool waits;        /* for room in the kernel */
+    bool unwatched;    /* ... and there was no memory to watch for it, or to watch for it no more */
     bool quiet;        /* takes no datagrams any more */
     sb__datagram_ends ends;
     sb_lookup lookup;
@@ -84,13 +85,19 @@ static void receive(udp *u)
 
 /* ---- out ---- */
 
+/* Without memory what was watched stays, and it is tried again. */
 static void rewatch(udp *u)
 {
+    sb_err err = SB_OK;
     if (u->watch.fd < 0)
         return;
-    sb_watch_stop(hub_of(u)->loop, &u->watch);
     if (receives(u) || u->waits)
-        sb_watch_start(hub_of(u)->loop, &u->watch, receives(u), u->waits);
+        err = sb_watch_start(hub_of(u)->loop, &u->watch, receives(u), u->waits);
+    else
+        sb_watch_stop(hub_of(u)->loop, &u->watch);
+    u->unwatched = err != SB_OK;
+    if (u->unwatched)
+        sb__hub_later(hub_of(u), &u->send);
 }
 
 static ssize_t send_to(const udp *u, const sb_addr *to, struct iovec *iov, size_t n)
@@ -170,7 +177,7 @@ static void flush(sb__task *task)
     sb__pipe_fill(u->peer, FILL_BYTES);
     while (err == SB_OK && u->peer->out.msgs > 0)
         err = send_first(u);
-    if (u->waits != (err == SB_EAGAIN)) {
+    if (u->waits != (err == SB_EAGAIN) || u->unwatched) {
         u->waits = err == SB_EAGAIN;
         rewatch(u);
     }

@@ -103,15 +103,26 @@ static void give_up(sb__filter *f)
     sb_buf_unref(buf);
 }
 
+static void tell_end(sb__filter *f)
+{
+    bool broke = f->err != SB_ECLOSED;
+    if (f->up_len > 0 || f->end_told || f->closing || !(f->want || broke))
+        return;
+    f->end_told = true;
+    f->base.events->on_end(&f->base, f->err);
+}
+
+/* A write that was not taken by the end is not taken any more: who does not read would wait for it for ever.
+ */
 static void tell(sb__filter *f)
 {
     if (f->want && f->up_len > 0 && !f->closing)
         give_up(f);
-    bool broke = f->err != SB_OK && f->err != SB_ECLOSED;
-    if (f->err == SB_OK || f->up_len > 0 || f->end_told || f->closing || !(f->want || broke))
+    if (f->err == SB_OK)
         return;
-    f->end_told = true;
-    f->base.events->on_end(&f->base, f->err);
+    tell_end(f);
+    if (f->above == SB__ABOVE_HELD && f->started && !f->through && !f->closing)
+        tell_written(f, f->err == SB_ECLOSED ? SB_ECONNRESET : f->err);
 }
 
 static void end(sb__filter *f, sb_err err)
@@ -273,8 +284,10 @@ static sb_err write(sb_stream *st, const struct iovec *iov, size_t n)
     f->held = iov;
     f->held_n = n;
     f->above = SB__ABOVE_HELD;
+    if (f->err != SB_OK)
+        sb__hub_input(f->hub, &f->work);
     if (f->err != SB_OK || !f->started)
-        return SB_OK; /* the end is told before long, or the start comes */
+        return SB_OK; /* that it failed is told before long, or the start comes */
     settle(f, SB_OK);
     if (f->err != SB_OK)
         sb__hub_input(f->hub, &f->work);

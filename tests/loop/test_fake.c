@@ -392,6 +392,69 @@ static void test_a_broken_promise_is_a_complaint(void **state)
     peer_close(&b);
 }
 
+/* Descriptors 1 and 2 of a kernel that the test plays. */
+typedef struct kernel {
+    sb_fake_kernel base;
+    bool readable[3], writable[3];
+} kernel;
+
+typedef struct seen_watch {
+    sb_watch base;
+    sb_loop *loop;
+    struct seen_watch *stops; /* from inside its callback */
+    int readable, writable;
+} seen_watch;
+
+static bool is_ready(sb_fake_kernel *self, int fd, bool to_write)
+{
+    const kernel *k = (const kernel *)self;
+    return to_write ? k->writable[fd] : k->readable[fd];
+}
+
+static void note_ready(sb_watch *w, bool readable, bool writable)
+{
+    seen_watch *seen = (seen_watch *)w;
+    seen->readable += readable;
+    seen->writable += writable;
+    if (seen->stops != NULL)
+        sb_watch_stop(seen->loop, &seen->stops->base);
+}
+
+static void test_a_kernel_of_the_tests_own_is_watched(void **state)
+{
+    sb_loop *loop;
+    (void)state;
+    kernel k = {.base = {.ready = is_ready}};
+    assert_int_equal(sb_fake_create(&loop), SB_OK);
+    seen_watch a = {.base = {.on_ready = note_ready, .fd = 1}, .loop = loop};
+    seen_watch b = {.base = {.on_ready = note_ready, .fd = 2}, .loop = loop};
+    assert_int_equal(sb_watch_start(loop, &a.base, true, false), SB_ENOTSUP);
+    sb_fake_set_kernel(loop, &k.base);
+    assert_int_equal(sb_watch_start(loop, &b.base, true, true), SB_OK);
+    assert_int_equal(sb_watch_start(loop, &a.base, true, false), SB_OK);
+    k.writable[1] = true; /* nobody asked for that */
+    assert_int_equal(sb_loop_timeout(loop), -1);
+    k.readable[1] = true;
+    assert_int_equal(sb_loop_timeout(loop), 0);
+    sb_loop_step(loop);
+    sb_loop_step(loop);
+    assert_int_equal(a.readable, 2); /* as long as it is ready */
+    assert_int_equal(a.writable + b.readable + b.writable, 0);
+    assert_int_equal(sb_watch_start(loop, &a.base, false, true), SB_OK);
+    sb_loop_step(loop);
+    assert_int_equal(a.readable, 2);
+    assert_int_equal(a.writable, 1);
+    k.readable[2] = k.writable[2] = true;
+    a.stops = &b; /* whoever is told first */
+    b.stops = &a;
+    sb_loop_step(loop);
+    assert_int_not_equal(a.writable == 2, b.readable == 1);
+    sb_watch_stop(loop, &a.base);
+    sb_watch_stop(loop, &b.base);
+    assert_int_equal(sb_loop_timeout(loop), -1);
+    sb_loop_destroy(loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +471,7 @@ int main(void)
         LOOP_TEST(test_a_connection_nobody_accepted_breaks_with_its_listener),
         LOOP_TEST(test_names_are_what_the_test_says),
         LOOP_TEST(test_the_clock_moves_only_by_hand_in_steps),
+        cmocka_unit_test(test_a_kernel_of_the_tests_own_is_watched),
     };
     return cmocka_run_group_tests_name("fake", tests, NULL, NULL);
 }

@@ -34,7 +34,7 @@ static seen *lookup(sim *w, uint64_t key)
     sim_fail(w, SIM_HARNESS, "the table of what was seen is full");
 }
 
-enum { SEEN_ONCE = 1, SEEN_ORDER, SEEN_ORIGIN };
+enum { SEEN_ONCE = 1, SEEN_ORDER, SEEN_ORIGIN, SEEN_WIRE };
 
 static uint64_t peer_key(uint32_t kind, const sim_slot *s, uint64_t peer)
 {
@@ -129,10 +129,40 @@ static void check_origin(sim *w, const sim_slot *s, uint64_t peer, const sim_sta
     at->value = st->origin;
 }
 
+/* How often the kernel gave a datagram, less how often it was taken. */
+static seen *arrivals(sim *w, const sim_slot *s, const sim_stamp *st)
+{
+    seen *at = lookup(w, mix(mix(mix(peer_key(SEEN_WIRE, s, 0), st->origin), st->life), st->seq));
+    at->value = at->value == UINT32_MAX ? 0 : at->value;
+    return at;
+}
+
+void sim_note_arrival(sim *w, const sim_slot *s, const sim_stamp *st)
+{
+    arrivals(w, s, st)->value++;
+}
+
+/* Datagrams get lost, come twice and in any order, and more is not made of them. */
+static void check_datagram(sim *w, const sim_slot *s, const sim_stamp *st)
+{
+    if (st->origin >= w->nslots || w->slots[st->origin].type != SB_DGRAM || st->to != s->index)
+        sim_fail(w, SIM_ORIGIN, "slot %u got message %u of slot %u, which is for slot %u", s->index, st->seq,
+            st->origin, st->to);
+    seen *at = arrivals(w, s, st);
+    if (at->value == 0)
+        sim_fail(w, SIM_TWICE, "slot %u took datagram %u of slot %u once more than it came", s->index,
+            st->seq, st->origin);
+    at->value--;
+}
+
 void sim_check_taken(sim *w, sim_slot *s, const sb_peer *peer, const sim_stamp *st)
 {
     uint64_t id = peer != NULL ? peer->id : 0;
     sim_note(w, "taken", s->index, (uint64_t)st->origin << 32 | st->seq);
+    if (s->type == SB_DGRAM) {
+        check_datagram(w, s, st);
+        return;
+    }
     check_once(w, s, id, st);
     if (peer == NULL)
         return; /* its connection is gone: which one it was is not known any more */
@@ -273,6 +303,8 @@ static sums sums_of(const sim_slot *s)
     /* What never came whole, and subscriptions that were denied, are no messages. */
     if (s->type == SB_REQ)
         t.dropped -= st.dropped[SB_DROP_EXPIRED]; /* it is the answer that is missing */
+    if (s->type == SB_DGRAM)
+        t.dropped += st.dropped[SB_DROP_OVERSIZE]; /* it is too large to be sent */
     t.dropped -= st.dropped[SB_DROP_OVERSIZE] + st.dropped[SB_DROP_INCOMPLETE] + st.dropped[SB_DROP_DENIED];
     return t;
 }
@@ -326,14 +358,26 @@ static void check_lost(sim *w, const sim_slot *s)
             sb_type_name(s->type), (unsigned long long)st.dropped[SB_DROP_HWM]);
     bool gives_up = s->type == SB_REQ && /* what it asked before, or elsewhere */
                     (s->relaxed || sim_has(s, SB_OPT_REQ_DEADLINE) || sim_has(s, SB_OPT_REQ_RESEND));
+    gives_up |= s->type == SB_DGRAM; /* what the kernel does not want is lost */
     if (st.dropped[SB_DROP_LOST] > 0 && !w->parted && !w->refused && !gives_up)
         sim_fail(w, SIM_LOST, "slot %u (%s): %llu messages are lost, and no connection is", s->index,
             sb_type_name(s->type), (unsigned long long)st.dropped[SB_DROP_LOST]);
 }
 
+static void check_wire(sim *w, const sim_slot *s)
+{
+    sums t = sums_of(s);
+    if (t.out != s->wire_sent || t.in != s->wire_got)
+        sim_fail(w, SIM_WIRE, "slot %u counts %llu datagrams out and %llu in, the kernel %llu and %llu",
+            s->index, (unsigned long long)t.out, (unsigned long long)t.in, (unsigned long long)s->wire_sent,
+            (unsigned long long)s->wire_got);
+}
+
 static void check_slot(sim *w, const sim_slot *s)
 {
     check_lost(w, s);
+    if (s->type == SB_DGRAM)
+        check_wire(w, s);
     SB_LIST_EACH(n, &s->sock->peers)
     {
         const sb_peer *peer = SB_LIST_ENTRY(n, sb_peer, peers);
@@ -362,7 +406,7 @@ void sim_check(sim *w)
 
 static void check_connected(sim *w, const sim_slot *s)
 {
-    uint32_t want = sim_links_of(w, s);
+    uint32_t want = s->type == SB_DGRAM ? 1 : sim_links_of(w, s); /* an endpoint is a peer */
     sb_stats st;
     sb_socket_stats(s->sock, &st);
     if (st.peers != want)
@@ -400,8 +444,8 @@ static void check_arrived(sim *w)
     uint64_t in = 0, out = 0;
     for (uint32_t i = 0; i < w->nslots; i++) {
         sums t = sums_of(&w->slots[i]);
-        if (w->slots[i].type == SB_STREAM)
-            continue; /* octets come in other pieces than they went */
+        if (w->slots[i].type == SB_STREAM || w->slots[i].type == SB_DGRAM)
+            continue; /* octets come in other pieces than they went, datagrams not at all */
         in += t.in;
         out += t.out;
     }

@@ -2,7 +2,7 @@
 #include "engine/session.h"
 #include "tests/sim/sim.h"
 
-/* DGRAM is not here: it has no connections, and its descriptors are the kernel's, not the fake loop's. */
+/* DGRAM has no connections: plan_wires. */
 static const sb_type types[] = {SB_PUSH, SB_PULL, SB_DEALER, SB_ROUTER, SB_REQ, SB_REP, SB_PUB, SB_SUB,
     SB_XPUB, SB_XSUB, SB_PAIR, SB_SERVER, SB_CLIENT, SB_RADIO, SB_DISH, SB_SCATTER, SB_GATHER, SB_PEER,
     SB_CHANNEL, SB_STREAM};
@@ -77,7 +77,7 @@ static void plan_slots(sim *w)
 {
     static const sb_type relays[][2] = {
         {SB_PULL, SB_PUSH}, {SB_ROUTER, SB_DEALER}, {SB_XSUB, SB_XPUB}, {SB_GATHER, SB_SCATTER}};
-    uint32_t want = sim_between(&w->dice, 2, SIM_SLOTS - 1);
+    uint32_t want = sim_between(&w->dice, 2, SIM_SLOTS - SIM_WIRES - 1);
     while (w->nslots < want) {
         if (!sim_once_in(&w->dice, 6)) {
             plan_slot(w, pick_type(w), SIM_RELAY_NONE);
@@ -86,6 +86,16 @@ static void plan_slots(sim *w)
         const sb_type *pair = relays[sim_pick(&w->dice, 4)];
         plan_slot(w, pair[0], SIM_RELAY_FRONT);
         plan_slot(w, pair[1], SIM_RELAY_BACK);
+    }
+}
+
+/* Each has a port, or sends to the one of another and gets one of the kernel's. */
+static void plan_wires(sim *w)
+{
+    uint32_t n = sim_once_in(&w->dice, 4) ? sim_between(&w->dice, 1, SIM_WIRES) : 0, first = w->nslots;
+    for (uint32_t i = 0; i < n; i++) {
+        sim_slot *s = plan_slot(w, SB_DGRAM, SIM_RELAY_NONE);
+        s->wire_to = (uint8_t)(i > 0 && sim_once_in(&w->dice, 3) ? first : s->index);
     }
 }
 
@@ -107,7 +117,7 @@ static bool fits_role(const sim *w, const sim_slot *from, const sim_slot *to)
 
 static bool may_link(const sim *w, const sim_slot *from, const sim_slot *to)
 {
-    if (from == to || (sb_type_peers(from->type) & SB_TYPE_BIT(to->type)) == 0)
+    if (from->type == SB_DGRAM || from == to || (sb_type_peers(from->type) & SB_TYPE_BIT(to->type)) == 0)
         return false;
     if (from->relay != SIM_RELAY_NONE && to->relay != SIM_RELAY_NONE)
         return false; /* rings of relays never get quiet */
@@ -211,6 +221,7 @@ void sim_plan(sim *w)
     w->asks = w->mechanism != SB_MECHANISM_NULL || sim_once_in(&w->dice, 4);
     w->spiced = sim_once_in(&w->dice, 2);
     plan_slots(w);
+    plan_wires(w);
     for (uint32_t i = 0; i < 40; i++)
         plan_link(w);
     drop_dead_ends(w);

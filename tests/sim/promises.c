@@ -15,6 +15,7 @@ static const char *const names[SIM_PROMISES] = {
     [SIM_MECHANISM] = "mechanism",
     [SIM_LAW] = "law",
     [SIM_LOST] = "lost",
+    [SIM_WIRE] = "wire",
     [SIM_LIMIT] = "limit",
     [SIM_BUDGET] = "budget",
     [SIM_STUCK] = "stuck",

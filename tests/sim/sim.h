@@ -7,6 +7,7 @@
  *   options.c  the options of sockets
  *   world.c    engines and sockets: made, killed, drained, made again; time; weather
  *   traffic.c  what is sent and what arrives
+ *   wire.c     datagrams: a kernel's UDP in memory, and what becomes of them on the way
  *   topics.c   subscriptions, and under which topic a message arrives
  *   flows.c    the same for connections of mere octets
  *   oracle.c   what must hold
@@ -22,7 +23,8 @@
 #include "tests/sim/stamp.h"
 
 #define SIM_ENGINES 4
-#define SIM_SLOTS   12
+#define SIM_SLOTS   15
+#define SIM_WIRES   3 /* slots of datagrams, at most */
 #define SIM_LINKS   28
 #define SIM_RAWS    4
 #define SIM_ASKED   8
@@ -43,6 +45,7 @@ typedef enum sim_promise {
     SIM_MECHANISM, /* nobody comes in another way than its socket asks for */
     SIM_LAW,       /* accepted plus received is taken, sent, queued or dropped for a reason */
     SIM_LOST,      /* nothing is lost where the type promises it */
+    SIM_WIRE,      /* a datagram is taken as often as it came, and counted when it goes and comes */
     SIM_LIMIT,     /* no queue goes beyond its limits */
     SIM_BUDGET,    /* nor all of an engine together beyond theirs */
     SIM_STUCK,     /* in the end everybody is connected, and every queue empty */
@@ -86,6 +89,7 @@ typedef struct sim_slot {
     bool polled;                /* no on_msg: messages are fetched */
     bool delimits;              /* a DEALER that talks to a REP */
     bool fed;                   /* a relay is among its peers */
+    uint8_t wire_to;            /* DGRAM: the slot at whose port it binds (its own), or that it connects to */
     bool rewrites;              /* who subscribes may get something else, or wait for the answer */
 
     /* of this life */
@@ -98,8 +102,9 @@ typedef struct sim_slot {
     sb_subscription *asked[SIM_ASKED]; /* subscriptions that wait for their answer */
     uint32_t nasked;
     uint32_t next_seq;
-    uint64_t accepted;  /* copies that a send took over */
-    uint64_t delivered; /* what the application took */
+    uint64_t accepted;            /* copies that a send took over */
+    uint64_t delivered;           /* what the application took */
+    uint64_t wire_sent, wire_got; /* datagrams that the kernel took and gave */
     uint64_t told; /* connections and subscriptions that began or ended, which may be messages of their own */
 } sim_slot;
 
@@ -124,6 +129,7 @@ typedef struct sim_engine {
 typedef struct sim_weather {
     sb_fake_weather base; /* first */
     uint32_t kind;
+    uint32_t wire;    /* datagrams get lost, come twice, late and in another order */
     uint32_t blocked; /* bits of engines whose octets to the others do not arrive */
 } sim_weather;
 
@@ -162,7 +168,8 @@ struct sim {
     sim_slot slots[SIM_SLOTS];
     sim_link links[SIM_LINKS];
     uint32_t nengines, nslots, nlinks;
-    sb_loop *ground; /* keeps the network while all engines are dead; raw connections begin here */
+    sb_fake_kernel *kernel; /* of datagrams */
+    sb_loop *ground;        /* keeps the network while all engines are dead; raw connections begin here */
     sb_fake_raw *raw[SIM_RAWS];
     bool raw_spoilt[SIM_RAWS]; /* it has said what cannot be gone on with */
     uint64_t budget;           /* max_queued of every engine */
@@ -228,6 +235,17 @@ void sim_poll(sim *w, sim_slot *slot, uint32_t most);
 void sim_answer(sim *w, sim_slot *slot);
 bool sim_sends(const sim_slot *slot);
 
+/* wire.c: DGRAM sockets. begin: nothing is open, nothing on its way. time: what waits for it goes on. open:
+ * binds or connects the socket of a slot. pick: the port of some socket, and whose it is; 0: there may be
+ * none. is: whether that is the address of the slot, now or before. */
+#define SIM_WIRE_PORT 22000u
+void sim_wire_begin(sim *w);
+void sim_wire_check_closed(sim *w, uint32_t engine);
+void sim_wire_time(void);
+bool sim_wire_open(sim_slot *slot);
+uint16_t sim_wire_pick(sim *w, uint8_t *slot);
+bool sim_wire_is(const char *address, size_t len, uint8_t slot);
+
 /* topics.c */
 uint8_t sim_pick_topic(sim *w);
 const char *sim_topic(uint8_t i);
@@ -243,6 +261,7 @@ void sim_check(sim *w);
 void sim_check_rest(sim *w); /* after a long calm */
 /* A message was taken; its peer, and what it says. */
 void sim_check_taken(sim *w, sim_slot *slot, const sb_peer *peer, const sim_stamp *stamp);
+void sim_note_arrival(sim *w, const sim_slot *slot, const sim_stamp *stamp); /* the kernel gave a datagram */
 uint8_t sim_origin_of(
     const sim_slot *slot, uint64_t peer); /* the slot behind a peer; SIM_ANYBODY: not known */
 uint64_t sim_copies(

@@ -8,7 +8,7 @@ import sys
 BUILD = os.environ.get("SB_BUILD", "build")
 SEEDS = 1000
 # replay is looked at every 50 seeds only, and not at a single one
-PROMISES = ["torn", "twice", "order", "origin", "topic", "answer", "mechanism", "law", "lost", "limit", "budget", "stuck", "quiet", "contract",
+PROMISES = ["torn", "twice", "order", "origin", "topic", "answer", "mechanism", "law", "lost", "wire", "limit", "budget", "stuck", "quiet", "contract",
             "leak", "replay"]
 
 

@@ -55,6 +55,7 @@ void sim_weather_change(sim *w)
 {
     static const size_t limits[] = {256 * 1024, 64, 1000, 40000};
     w->weather.kind = sim_pick(&w->dice, KINDS);
+    w->weather.wire = sim_pick(&w->dice, 2);
     w->weather.blocked = sim_once_in(&w->dice, 3) ? sim_pick(&w->dice, 1u << w->nengines) : 0;
     size_t limit = limits[sim_pick(&w->dice, 4)];
     for (uint32_t i = 0; i < w->nengines; i++)
@@ -68,6 +69,7 @@ void sim_weather_change(sim *w)
 static void clear_up(sim *w)
 {
     w->weather.kind = FAIR;
+    w->weather.wire = 0;
     w->weather.blocked = 0;
     for (uint32_t i = 0; i < w->nengines; i++)
         if (w->engines[i].loop != NULL) {
@@ -155,9 +157,9 @@ void sim_open(sim *w, sim_slot *s)
     s->leaving = s->stopped = s->owes = s->kicked = false;
     s->nasked = 0;
     s->next_seq = 0;
-    s->accepted = s->delivered = s->told = 0;
+    s->accepted = s->delivered = s->told = s->wire_sent = s->wire_got = 0;
     sim_handler_init(s);
-    if (!sim_set_options(s) || !bind_all(s)) {
+    if (!sim_set_options(s) || !(s->type == SB_DGRAM ? sim_wire_open(s) : bind_all(s))) {
         s->leaving = true;
         sb_socket_close(s->sock);
         return;
@@ -262,6 +264,7 @@ void sim_revive(sim *w, uint32_t i)
         sim_fail(w, SIM_HARNESS, "no engine");
     e->engine->hub.random = sim_pick(&w->dice, UINT32_MAX) | 1; /* else it depends on an address */
     sb_fake_set_weather(e->loop, &w->weather.base);
+    sb_fake_set_kernel(e->loop, w->kernel);
     sim_doorman_init(w, e);
     sim_note(w, "engine", i, 0);
     for (uint32_t k = 0; k < w->nslots; k++)
@@ -293,6 +296,7 @@ void sim_kill(sim *w, uint32_t i)
     sb_engine_destroy(e->engine);
     e->engine = NULL;
     check_closed(w, i);
+    sim_wire_check_closed(w, i);
     if (sb_fake_complaint(e->loop) != NULL)
         sim_fail(w, SIM_CONTRACT, "engine %u: %s", i, sb_fake_complaint(e->loop));
     sb_loop_destroy(e->loop);
@@ -329,6 +333,7 @@ void sim_settle(sim *w)
 void sim_pass_time(sim *w, uint64_t ns)
 {
     sb_fake_advance(w->ground, ns);
+    sim_wire_time();
     for (uint32_t i = 0; i < w->nengines; i++)
         if (w->engines[i].loop != NULL) {
             sb_fake_advance(w->engines[i].loop, ns);
@@ -364,6 +369,8 @@ void sim_calm(sim *w)
         sim_open(w, s);
         if (s->sock == NULL)
             continue;
+        if (s->type == SB_DGRAM && sim_alive(w, s) && sb_list_empty(&s->sock->bindings))
+            sim_wire_open(s); /* its endpoint was kicked */
         sim_answer_subscribers(w, s);
         sb_socket_each_peer(s->sock, resume_peer, NULL);
         if (s->stopped && w->broken != SIM_STUCK)
@@ -380,6 +387,7 @@ void sim_world_create(sim *w)
     static const uint64_t budgets[] = {0, 0, 3000, 100000};
     w->baseline = sim_memory_blocks();
     w->weather.base = (sb_fake_weather){.pass = pass, .meet = meet};
+    sim_wire_begin(w);
     if (sb_fake_create(&w->ground) != SB_OK)
         sim_fail(w, SIM_HARNESS, "no ground");
     w->nengines = sim_between(&w->dice, 1, SIM_ENGINES);

@@ -119,6 +119,82 @@ static void test_a_failure_on_the_second_look_is_counted_and_rep_goes_on(void **
     bench_close(&b);
 }
 
+static bool kick(void *arg, sb_peer *peer)
+{
+    (void)arg;
+    assert_int_equal(sb_peer_kick(peer, "test"), SB_OK);
+    return false;
+}
+
+/* A REP that connects has one peer through all its connections; what waits of an earlier one nobody awaits.
+ */
+static void test_who_asks_anew_is_not_answered_what_it_asked_before(void **state)
+{
+    bench b;
+    ear asked, answered;
+    (void)state;
+    bench_open(&b);
+    sb_socket *rep = open_socket(&b, SB_REP, &asked), *other = open_socket(&b, SB_REQ, NULL),
+              *req = open_socket(&b, SB_REQ, &answered);
+    set_int(req, SB_OPT_REQ_RELAXED, 1);
+    bind_to(other, "tcp://127.0.0.1:7000");
+    bind_to(req, "tcp://127.0.0.1:7001");
+    connect_to(rep, "tcp://127.0.0.1:7000");
+    connect_to(rep, "tcp://127.0.0.1:7001");
+    settle(&b);
+    assert_int_equal(send_text(other, "keeps it busy"), SB_OK);
+    settle(&b);
+    assert_int_equal(send_text(req, "old"), SB_OK);
+    settle(&b);
+    sb_socket_each_peer(req, kick, NULL);
+    pass(&b, 500);
+    assert_int_equal(send_text(req, "new"), SB_OK);
+    settle(&b);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(asked.n, i + 1);
+        assert_int_equal(send_frames(rep, asked.seen[i]), SB_OK);
+        settle(&b);
+    }
+    assert_string_equal(asked.seen[1], "old");
+    assert_int_equal(stats_of(rep).dropped[SB_DROP_NO_PEER], 1);
+    assert_int_equal(answered.n, 1);
+    expect_seen(&answered, 0, "new");
+    ear_clear(&asked);
+    ear_clear(&answered);
+    bench_close(&b);
+}
+
+/* What it asked is taken when it is gone for good, and answered when nothing is left of it. */
+static void test_who_is_gone_is_answered_into_the_void(void **state)
+{
+    bench b;
+    ear asked;
+    (void)state;
+    bench_open(&b);
+    sb_socket *rep = open_socket(&b, SB_REP, &asked), *other = open_socket(&b, SB_REQ, NULL),
+              *req = open_socket(&b, SB_REQ, NULL);
+    bind_to(rep, "tcp://127.0.0.1:7000");
+    connect_to(other, "tcp://127.0.0.1:7000");
+    settle(&b);
+    assert_int_equal(send_text(other, "keeps it busy"), SB_OK);
+    settle(&b);
+    connect_to(req, "tcp://127.0.0.1:7000");
+    assert_int_equal(send_text(req, "goes"), SB_OK);
+    settle(&b);
+    sb_socket_close(req);
+    pass(&b, 2000);
+    assert_int_equal(sb_socket_peers(rep), 1);
+    assert_int_equal(send_text(rep, "answer"), SB_OK);
+    settle(&b);
+    assert_int_equal(asked.n, 2);
+    expect_seen(&asked, 1, "goes");
+    assert_int_equal(send_text(rep, "answer"), SB_OK);
+    settle(&b);
+    assert_int_equal(stats_of(rep).dropped[SB_DROP_NO_PEER], 1);
+    ear_clear(&asked);
+    bench_close(&b);
+}
+
 static void test_with_immediate_a_peer_that_was_full_is_sent_to_after_it_came_back(void **state)
 {
     bench b;
@@ -284,6 +360,8 @@ int main(void)
         cmocka_unit_test(test_what_subscribers_send_to_a_pub_is_discarded_and_counted),
         cmocka_unit_test(test_a_request_given_up_before_it_was_sent_is_counted),
         cmocka_unit_test(test_a_failure_on_the_second_look_is_counted_and_rep_goes_on),
+        cmocka_unit_test(test_who_asks_anew_is_not_answered_what_it_asked_before),
+        cmocka_unit_test(test_who_is_gone_is_answered_into_the_void),
         cmocka_unit_test(test_with_immediate_a_peer_that_was_full_is_sent_to_after_it_came_back),
         cmocka_unit_test(test_an_inproc_peer_that_is_kicked_is_not_queued_to),
         cmocka_unit_test(test_a_refused_inproc_connect_waits_before_it_tries_again),

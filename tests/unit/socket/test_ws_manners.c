@@ -419,6 +419,33 @@ static void test_last_words_do_not_hold_the_engines_end(void **state)
     sb_loop_destroy(s.b.loop);
 }
 
+/* The client says goodbye behind more than is taken of it. Who does not read is not told so; but what it
+ * writes goes nowhere, and that is the end. */
+static void test_a_write_behind_the_clients_end_ends_the_connection(void **state)
+{
+    (void)state;
+    server s;
+    uint8_t all[256];
+    size_t n = 0;
+    bench_open(&s.b);
+    s.sock = open_socket(&s.b, SB_PAIR, &s.in);
+    set_int(s.sock, SB_OPT_RCVHWM, 1);
+    bind_to(s.sock, ENDPOINT);
+    sb_fake_raw *raw = join(&s);
+    put_masked(&s.b, raw, 0x82, "\0bob", 4);
+    s.in.take = 0;
+    for (int i = 0; i < 4; i++)
+        n += masked(all + n, 0x82, "\0x", 2);
+    n += masked(all + n, 0x88, "\3\350", 2);
+    put(&s.b, raw, all, n);
+    assert_int_equal(sb_socket_peers(s.sock), 1);
+    send_text(s.sock, "anybody there?");
+    pass(&s.b, 10);
+    assert_int_equal(sb_socket_peers(s.sock), 0);
+    sb_fake_raw_close(raw, SB_OK);
+    end(&s);
+}
+
 static void test_the_client_asks_as_the_rfc_says(void **state)
 {
     (void)state;
@@ -474,6 +501,7 @@ int main(void)
         cmocka_unit_test(test_a_flood_of_pings_stops_reading),
         cmocka_unit_test(test_a_pong_that_cannot_be_written_ends_the_connection),
         cmocka_unit_test(test_last_words_do_not_hold_the_engines_end),
+        cmocka_unit_test(test_a_write_behind_the_clients_end_ends_the_connection),
         cmocka_unit_test(test_the_client_asks_as_the_rfc_says),
         cmocka_unit_test(test_bad_answers_are_refused_and_tried_again),
     };
