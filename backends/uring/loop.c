@@ -68,6 +68,7 @@ static void before_submit(struct uring_loop *loop)
 {
     enable(loop);
     sb__uring_cancel_stopped(loop);
+    sb__uring_feed_eager(loop);
     send_unsent(loop);
 }
 
@@ -223,7 +224,8 @@ static void loop_flush(sb_loop *base)
 
 static bool has_unsubmitted(const struct uring_loop *loop)
 {
-    return io_uring_sq_ready(&loop->ring) > 0 || !STAILQ_EMPTY(&loop->unsent) || !TAILQ_EMPTY(&loop->stopped);
+    return io_uring_sq_ready(&loop->ring) > 0 || !STAILQ_EMPTY(&loop->unsent) ||
+           !TAILQ_EMPTY(&loop->stopped) || !TAILQ_EMPTY(&loop->eager);
 }
 
 /* While the loop runs, the turn that follows submits and waits in one go; a host that polls fd() would wait
@@ -365,6 +367,7 @@ static struct uring_loop *loop_alloc(const sb__uring_setup *setup)
     STAILQ_INIT(&loop->delayed);
     STAILQ_INIT(&loop->tasks);
     TAILQ_INIT(&loop->starved);
+    TAILQ_INIT(&loop->eager);
     TAILQ_INIT(&loop->stopped);
     LIST_INIT(&loop->watches);
     sb_timer_init(&loop->retry, handle_retry);

@@ -9,13 +9,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A multishot receive has no brakes: it fills buffers until the ring is empty. A stream that was stopped
- * lately (its consumer is slower) receives one buffer at a time, until so many reads in a row were not
- * followed by a stop. */
+/* A multishot receive has no brakes: it fills buffers until the ring or the socket is empty. The megabytes of
+ * such a turn have left the processor's cache before they are told, and their copies before they are sent. A
+ * stream that was stopped lately (its consumer is slower) or filled a buffer receives one at a time, until so
+ * many reads in a row did neither. */
 #define CALM 16
 
-/* A stream whose reads fill whole buffers is hot: it too receives one at a time, so that each turn looks
- * after all streams, and into the large buffer that was used last, which is still in the processor's cache.
+/* A stream whose last read filled a whole buffer is hot: it receives into the large buffer that was used
+ * last, which is still in the processor's cache, and behind the sends, whose bytes it would drive out of it.
  * Such a receive does not wait, so that nobody holds a large buffer for long; and only so many are out at
  * once. */
 #define HOT_MAX 16
@@ -76,20 +77,28 @@ static bool take_own(struct uring_stream *us)
     return us->hot;
 }
 
-static void arm(struct uring_stream *us)
+static void receive(struct uring_stream *us)
 {
     struct uring_loop *loop = sb__uring_loop_of(us);
-    if (us->recv.busy || !us->reading || us->connecting || us->closing || us->end != SB_OK)
-        return;
-    if (!STAILQ_EMPTY(
-            &us->held)) /* what came while stopped goes first, and nothing is added to it meanwhile */
-        return;
     if (!take_own(us) && !sb__uring_slots_ready(loop) && (us->own = sb__uring_buf_get(loop)) == NULL) {
         move_to(us, &loop->starved);
         return;
     }
     move_to(us, NULL);
     sb__uring_queue(loop, &us->recv);
+}
+
+static void arm(struct uring_stream *us)
+{
+    if (us->recv.busy || !us->reading || us->connecting || us->closing || us->end != SB_OK)
+        return;
+    if (!STAILQ_EMPTY(
+            &us->held)) /* what came while stopped goes first, and nothing is added to it meanwhile */
+        return;
+    if (us->hot)
+        move_to(us, &sb__uring_loop_of(us)->eager);
+    else
+        receive(us);
 }
 
 /* The next hot read takes more or less, by how long this one took. */
@@ -186,6 +195,8 @@ static void recv_done(struct uring_op *op, int res, unsigned flags)
     if (!op->busy && us->in == &loop->stopped)
         move_to(us, NULL);
     us->hot = res > 0 && (size_t)res >= loop->slots.pool->size;
+    if (us->hot)
+        us->calm = 0;
     if (res > 0 && buf != NULL)
         take_bytes(us, buf, (size_t)res);
     else if (buf != NULL)
@@ -316,6 +327,13 @@ void sb__uring_cancel_stopped(struct uring_loop *loop)
         move_to(us, NULL);
         cancel(us, &us->cancel_recv, &us->recv);
     }
+}
+
+void sb__uring_feed_eager(struct uring_loop *loop)
+{
+    struct uring_stream *us;
+    while ((us = TAILQ_FIRST(&loop->eager)) != NULL)
+        receive(us);
 }
 
 void sb__uring_feed_starved(struct uring_loop *loop)

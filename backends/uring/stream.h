@@ -9,13 +9,13 @@ struct uring_stream {
     struct uring_op recv, send, cancel_recv, cancel_send;
     struct uring_task task;
     TAILQ_ENTRY(uring_stream) link; /* in `in` */
-    struct uring_streams *in;       /* loop.starved, loop.stopped or NULL */
+    struct uring_streams *in;       /* loop.starved, loop.eager, loop.stopped or NULL */
     int fd;
     sb_err end; /* what on_end has to say, SB_OK: nothing yet */
     bool reading, connecting, closing, end_told;
     bool hot;       /* its last read filled a buffer */
     bool delayed;   /* the kernel had no memory for its send: in loop.delayed */
-    uint8_t calm;   /* reads told since the last stop, up to CALM */
+    uint8_t calm;   /* reads told since the last stop or full one, up to CALM */
     uint16_t niov;  /* pieces of the write in flight, at most SB_IOV_MAX */
     uint32_t large; /* octets of the next hot read */
     /* the write in flight; iov is NULL when there is none */

