@@ -22,8 +22,9 @@
 #define HOT_MAX 16
 /* Of so many octets a handler may make a lot of work. */
 #define MUCH 4096
-/* What telling the bytes of one hot read should take at most: a quiet stream waits so long for its turn. */
-#define HOT_NS 80000
+/* What telling the bytes of one hot read should take at most: a quiet stream waits so long for its turn. Much
+ * less, and a publisher with many subscribers makes a write to each of them for every 64 KiB. */
+#define HOT_NS 400000
 
 static const sb_stream_impl stream_impl;
 
@@ -367,7 +368,8 @@ static void stream_read_stop(sb_stream *st)
         return;
     us->reading = false;
     us->calm = 0;
-    us->large = (uint32_t)sb__uring_loop_of(us)->slots.pool->size; /* what waits shall not hold much */
+    if (us->recv.busy) /* what waits shall not hold much */
+        us->large = (uint32_t)sb__uring_loop_of(us)->slots.pool->size;
     move_to(us, us->recv.busy ? &sb__uring_loop_of(us)->stopped : NULL);
 }
 

@@ -115,7 +115,7 @@ struct uring_loop {
     STAILQ_HEAD(, uring_op) unsent;  /* found no room in the submission queue */
     STAILQ_HEAD(, uring_task) tasks;
     TAILQ_HEAD(uring_streams, uring_stream) starved; /* reading, met an empty buffer ring; oldest first */
-    struct uring_streams eager;   /* hot, to receive behind the sends of the next submit */
+    struct uring_streams eager;                      /* hot, to receive behind the sends of the next submit */
     struct uring_streams stopped; /* receive to be cancelled, unless started again before the submit */
     LIST_HEAD(, uring_watch) watches;
 };
