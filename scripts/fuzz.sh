@@ -17,7 +17,7 @@ failed=
 for target in $targets; do
     corpus=$build/corpus/$target
     mkdir -p "$corpus"
-    if "$build/tests/fuzz_$target" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 \
+    if "$build/tests/fuzz_$target" -max_total_time="$seconds" -max_len=4096 -timeout=120 -rss_limit_mb=1024 \
         -print_final_stats=1 -artifact_prefix="$build/$target-" "$corpus" "tests/fuzz/corpus/$target" \
         >"$build/$target.log" 2>&1; then
         runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$build/$target.log")

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BURST SB_NS_PER_S /* connections of one second may come at once */
+#define BURST     SB_NS_PER_S /* connections of one second may come at once */
+#define LOOK      64          /* connections that are looked at for one to end */
+#define GRACE_IVL 30000       /* ms: handshake_ivl where none is set */
 
 void sb__gate_init(sb__gate *gate)
 {
@@ -77,15 +79,79 @@ static const char *cannot_come(sb_socket *sock)
     return too_fast(sock) ? "accept_rate is reached" : NULL;
 }
 
+/* ---- unfinished handshakes ---- */
+
+static uint32_t line_of(const sb_socket *sock, const char *address)
+{
+    return (uint32_t)sb_hash(address, host_len(address), sock->engine->hub.random) % SB__LINES;
+}
+
+static uint32_t ms_now(const sb_socket *sock)
+{
+    return (uint32_t)(sb_engine_now(sock->engine) / SB_NS_PER_MS);
+}
+
+/* Of those that came first: one that could have said more for an eighth of a handshake's time, and was not
+ * held up by us. */
+static sb__conn *overdue(const sb_socket *sock)
+{
+    int64_t ivl = sb__opt(sock, SB_OPT_HANDSHAKE_IVL);
+    uint32_t grace = (uint32_t)(ivl > 0 ? ivl : GRACE_IVL) / 8, now = ms_now(sock), n = 0;
+    SB_LIST_EACH(node, &sock->gate.fresh)
+    {
+        sb__conn *conn = SB_LIST_ENTRY(node, sb__conn, fresh);
+        if (!sb_list_linked(&conn->in_line) && now - conn->since >= grace)
+            return conn;
+        if (++n == LOOK)
+            break;
+    }
+    return NULL;
+}
+
+/* The newest of the line that most of the last ones stand in, unless that is the newcomer's: a crowd does not
+ * keep others out. */
+static sb__conn *one_of_the_crowd(const sb_socket *sock, uint32_t newcomer)
+{
+    const sb_list *fresh = &sock->gate.fresh;
+    sb__conn *newest[SB__LINES] = {NULL};
+    uint32_t of_line[SB__LINES] = {0}, n = 0;
+    for (sb_list_node *node = fresh->prev; node != fresh && n < LOOK; node = node->prev, n++) {
+        sb__conn *conn = SB_LIST_ENTRY(node, sb__conn, fresh);
+        uint32_t line = conn->line;
+        newest[line] = of_line[line] == 0 ? conn : newest[line];
+        if (++of_line[line] > LOOK / 2)
+            return line != newcomer ? newest[line] : NULL;
+    }
+    return NULL;
+}
+
+/* Room for one more handshake; the newcomer goes when all the others need theirs. */
+static const char *make_room(sb_socket *sock, const char *address)
+{
+    if (!reached(sock, SB_OPT_MAX_HANDSHAKES, sock->gate.nfresh))
+        return NULL;
+    sb__conn *conn = overdue(sock);
+    if (conn == NULL)
+        conn = one_of_the_crowd(sock, line_of(sock, address));
+    if (conn == NULL)
+        return "max_handshakes is reached";
+    conn->end.cause = SB_CAUSE_REFUSED;
+    sb__conn_close(conn, SB_EREFUSED, "max_handshakes is reached");
+    return NULL;
+}
+
+/* ---- coming and going ---- */
+
 const char *sb__gate_check(sb_socket *sock, const char *address)
 {
     const char *why = too_many(sock, address);
-    return refused(sock, why != NULL ? why : cannot_come(sock));
+    return why != NULL ? refused(sock, why) : sb__gate_check_port(sock, address);
 }
 
-const char *sb__gate_check_port(sb_socket *sock)
+const char *sb__gate_check_port(sb_socket *sock, const char *address)
 {
-    return refused(sock, cannot_come(sock));
+    const char *why = cannot_come(sock);
+    return refused(sock, why != NULL ? why : make_room(sock, address));
 }
 
 const char *sb__gate_stay(sb_socket *sock, sb__conn *conn)
@@ -97,21 +163,10 @@ const char *sb__gate_stay(sb_socket *sock, sb__conn *conn)
     return refused(sock, why);
 }
 
-/* Whoever has waited longest goes first: it had the most time. */
-static void make_room(sb_socket *sock)
-{
-    sb__gate *gate = &sock->gate;
-    if (!reached(sock, SB_OPT_MAX_HANDSHAKES, gate->nfresh))
-        return;
-    sb__conn *oldest = SB_LIST_ENTRY(sb_list_first(&gate->fresh), sb__conn, fresh);
-    oldest->end.cause = SB_CAUSE_REFUSED;
-    sb__conn_close(oldest, SB_EREFUSED, "max_handshakes is reached");
-}
-
 void sb__gate_enter(sb_socket *sock, sb__conn *conn)
 {
     sb__gate *gate = &sock->gate;
-    make_room(sock);
+    conn->since = ms_now(sock);
     gate->open++;
     gate->nfresh++;
     sb_list_push_back(&gate->fresh, &conn->fresh);
@@ -123,11 +178,10 @@ void sb__gate_enter(sb_socket *sock, sb__conn *conn)
 
 void sb__gate_line(const sb_socket *sock, sb__conn *conn, const sb_security *security)
 {
-    if ((security->mechanisms & SB_MECHANISM_BIT(SB_MECHANISM_CURVE)) == 0)
-        return;
-    conn->steps_per_turn = (uint32_t)sb__opt(sock, SB_OPT_HANDSHAKES_PER_TURN);
     if (conn->address != NULL)
-        conn->line = (uint32_t)sb_hash(conn->address, host_len(conn->address), sock->engine->hub.random);
+        conn->line = line_of(sock, conn->address);
+    if ((security->mechanisms & SB_MECHANISM_BIT(SB_MECHANISM_CURVE)) != 0)
+        conn->steps_per_turn = (uint32_t)sb__opt(sock, SB_OPT_HANDSHAKES_PER_TURN);
 }
 
 void sb__gate_settle(sb_socket *sock, sb__conn *conn)

@@ -282,10 +282,11 @@ void sb__gate_finish(sb__gate *gate);
 const char *sb__gate_check(sb_socket *sock, const char *address);
 /* The same while several sockets share the port and the connection has not said which of them it is for:
  * peers are counted by the one that it wants. stay: it is the one that has the port. */
-const char *sb__gate_check_port(sb_socket *sock);
+const char *sb__gate_check_port(sb_socket *sock, const char *address);
 const char *sb__gate_stay(sb_socket *sock, sb__conn *conn);
 void sb__gate_enter(sb_socket *sock, sb__conn *conn);
-/* In which line it waits while too many handshakes are to be made, and how many are too many. */
+/* In which line it waits while too many handshakes are to be made, and how many are too many. Before enter.
+ */
 void sb__gate_line(const sb_socket *sock, sb__conn *conn, const sb_security *security);
 void sb__gate_settle(sb_socket *sock, sb__conn *conn); /* it is ready, or over */
 /* It has said who it is: false when there are enough of it. forget: it is over. */

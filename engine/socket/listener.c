@@ -315,8 +315,9 @@ static void on_accept(sb_listener *ln, sb_stream *st)
 {
     listener *l = ln->data;
     char *address = address_of(st);
-    const char *why = has_services(l) ? sb__gate_check_port(l->base.socket)
-                                      : sb__gate_check(l->base.socket, address != NULL ? address : "");
+    const char *from = address != NULL ? address : "";
+    const char *why =
+        has_services(l) ? sb__gate_check_port(l->base.socket, from) : sb__gate_check(l->base.socket, from);
     if (why == NULL) {
         if (take(l, &st, true, address, NULL) != SB_OK)
             refuse(l, st, "out of memory");

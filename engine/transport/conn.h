@@ -62,6 +62,7 @@ struct sb__conn {
     size_t who_len;
     uint32_t steps_per_turn; /* the owner's: its handshake is costly; 0: no limit for it */
     uint32_t line;           /* the owner's: which line it waits in, by its address */
+    uint32_t since;          /* the owner's: ms, when it came, or when the line let it go on */
     bool waited;             /* the owner's to read: it had to wait there */
 
     /* private */

@@ -34,7 +34,7 @@ bool sb__turnstile_pass(sb__turnstile *t, sb__conn *conn)
     begin_turn(t, conn);
     if (t->waiting == 0 && take_step(t, conn))
         return true;
-    sb_list_push_back(&t->lines[conn->line % SB__LINES], &conn->in_line);
+    sb_list_push_back(&t->lines[conn->line], &conn->in_line);
     t->waiting++;
     conn->waited = true;
     return false;
@@ -68,6 +68,7 @@ void sb__turnstile_turn(sb__turnstile *t)
             return; /* and this line is the first of the next turn */
         t->served = line;
         sb__turnstile_leave(t, conn);
+        conn->since = (uint32_t)(sb_loop_now(conn->hub->loop) / SB_NS_PER_MS);
         sb__hub_input(conn->hub, &conn->feed);
     }
 }

@@ -1,6 +1,6 @@
 """A storm: many honest CURVE clients that connect at once, each with a question whose answer says that it is in.
 
-storm.py [--clients N] [--addresses N,...] [--per-turn N,...]: the figures of docs/limits.md. Beside the storm a client that
+storm.py [--clients N] [--addresses N,...] [--per-turn N,...]: figures as those of docs/limits.md. Beside the storm a client that
 was let in before asks on: what it waited at most and in the middle, and how long it took until all were in, here on both
 backends and, in the same run, of a ROUTER of libzmq."""
 import argparse
@@ -21,7 +21,7 @@ def curve_client(server):
     return dict(curve_serverkey=server, curve_publickey=public, curve_secretkey=secret)
 
 
-def client(endpoint, server, count, addresses):
+def client(endpoint, server, first, count, addresses):
     """One process of the storm: a ROUTER with as many connections, each with its question. Says when all were answered."""
     context = zmq.Context()
     sock = context.socket(zmq.ROUTER)
@@ -31,11 +31,11 @@ def client(endpoint, server, count, addresses):
     print("ready", flush=True)
     sys.stdin.readline()
     place = endpoint.removeprefix("tcp://")
-    for i in range(count):
+    for i in range(first, first + count):  # with ports of our own: the kernel takes a millisecond to find one on a given address
         sock.setsockopt(zmq.CONNECT_ROUTING_ID, b"c%d" % i)
-        sock.connect(f"tcp://127.0.1.{1 + i % addresses}:0;{place}")
+        sock.connect(f"tcp://127.0.1.{1 + i % addresses}:{10000 + i};{place}")
         sock.send_multipart([b"c%d" % i, b"hello"])
-    missing = set(range(count))
+    missing = set(range(first, first + count))
     while missing:
         name, said = sock.recv_multipart()
         assert said == b"hello", said
@@ -51,10 +51,10 @@ class Storm:
     def __init__(self, endpoint, server, clients, addresses, processes=4):
         self.processes = []
         for i in range(processes):
-            count = clients // processes + (i < clients % processes)
+            count = clients * (i + 1) // processes - clients * i // processes
             self.processes.append(subprocess.Popen(
-                [sys.executable, os.path.abspath(__file__), "--client", endpoint, server.decode(), str(count),
-                 str(addresses)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+                [sys.executable, os.path.abspath(__file__), "--client", endpoint, server.decode(),
+                 str(clients * i // processes), str(count), str(addresses)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
         for p in self.processes:
             assert p.stdout.readline() == "ready\n"
             os.set_blocking(p.stdout.fileno(), False)
@@ -144,7 +144,7 @@ def measure(name, target, public, clients, addresses):
     storm = Storm(target.endpoint("curve"), public, clients, addresses)
     try:
         storm.go()
-        took = weather(good, storm, 300)
+        took = weather(good, storm, 1200)
         notes = ""
         if hasattr(target, "state"):
             s = target.state()["curve"]
@@ -171,13 +171,13 @@ def main():
         measure("libzmq", Theirs(secret), public, args.clients, addresses)
         for backend in args.backends.split(","):
             for per_turn in args.per_turn.split(","):
-                target = Target(backend, script="guarded.lua", secret=secret.decode(), ivl="30", max=args.max, per_turn=per_turn)
+                target = Target(backend, script="guarded.lua", options=["--max-peers", "100000"], secret=secret.decode(), ivl="30", max=args.max, per_turn=per_turn)
                 measure(f"Signalbox, {backend}, {per_turn} a turn", target, public, args.clients, addresses)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--client"]:
-        client(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
+        client(sys.argv[2], sys.argv[3], *map(int, sys.argv[4:7]))
     elif sys.argv[1:2] == ["--serve"]:
         serve(sys.argv[2])
     else:

@@ -113,7 +113,7 @@ def test_many_connections_at_once(target):
         good.ping()
         time.sleep(0.05)
     assert target.descriptors() <= 40, target.descriptors()
-    assert grown < wanted * 6 * 1024 + 8 * MIB, f"{grown / MIB:.1f} MiB"
+    assert grown < wanted * 4 * 1024 + 4 * MIB or SANITIZED, f"{grown / MIB:.1f} MiB"
     print(f"  {wanted} connects, {fds} descriptors: +{grown / MIB:.1f} MiB, good client at most {good.worst() * 1000:.0f} ms")
 
 
@@ -148,7 +148,7 @@ def test_no_descriptors_left(target):
     socks = [socket.create_connection((host, int(port))) for _ in range(200)]
     time.sleep(0.3)
     begin, used = time.monotonic(), target.cpu()
-    while time.monotonic() - begin < 0.6:
+    while time.monotonic() - begin < 2:
         time.sleep(0.1)
     share = (target.cpu() - used) / (time.monotonic() - begin)
     good.ping(5)
@@ -156,7 +156,7 @@ def test_no_descriptors_left(target):
         sock.close()
     other = Good(target)
     other.ping()
-    assert share < 0.25, f"{share:.0%} of a core while idle"
+    assert share < 0.05 or SANITIZED, f"{share:.0%} of a core while idle"
     print(f"  200 connects over a limit of 64: {share:.0%} of a core, a new client served in {other.worst():.2f} s")
 
 
@@ -211,17 +211,20 @@ def test_empty_frames(target):
 @with_target
 def test_a_million_subscriptions(target):
     """P14: what a peer subscribes costs bounded memory, and goes with it."""
-    good, peer = Good(target), target.raw("feed", "SUB")
-    count, before = size(100000, 1000000), target.rss()
-    for first in range(0, count, 10000):
-        peer.send(b"".join(command(b"SUBSCRIBE", b"topic%08d" % i) for i in range(first, first + 10000)))
-        good.ping()
-    target.eventually("all subscribed", lambda s: s["feed"]["subscriptions"] == count, 60)
-    each = (target.rss() - before) / count
-    peer.sock.close()
-    target.eventually("all gone", lambda s: s["feed"]["subscriptions"] == 0, 60)
-    assert each < (1200 if SANITIZED else 300), f"{each:.0f} octets"
-    print(f"  {count} subscriptions, {each:.0f} octets each, {(target.rss() - before) / count:.0f} afterwards, good client at most {good.worst() * 1000:.0f} ms")
+    good, count, before, peaks = Good(target), size(100000, 1000000), target.rss(), []
+    for _ in range(4):
+        peer = target.raw("feed", "SUB")
+        for first in range(0, count, 10000):
+            peer.send(b"".join(command(b"SUBSCRIBE", b"topic%08d" % i) for i in range(first, first + 10000)))
+            good.ping()
+        target.eventually("all subscribed", lambda s: s["feed"]["subscriptions"] == count, 60)
+        peaks.append((target.rss() - before) / count)
+        peer.sock.close()
+        target.eventually("all gone", lambda s: s["feed"]["subscriptions"] == 0, 60)
+    assert peaks[0] < (1200 if SANITIZED else 300), f"{peaks[0]:.0f} octets"
+    assert peaks[3] < peaks[2] * 1.1 or SANITIZED, peaks  # what went is used again
+    print(f"  {count} subscriptions, {peaks[0]:.0f} octets each, at the fourth time {peaks[3]:.0f}, {(target.rss() - before) / count:.0f} afterwards, "
+          f"good client at most {good.worst() * 1000:.0f} ms")
 
 
 @with_target
@@ -273,7 +276,8 @@ def test_garbage_of_every_kind(target):
     while target.descriptors() > before + 4 and time.monotonic() < deadline:
         time.sleep(0.05)
     assert target.descriptors() <= before + 4
-    print(f"  {count} strangers, good client at most {good.worst() * 1000:.0f} ms")
+    assert len(target.lines) < 20, target.lines[:30]  # strangers do not fill logs
+    print(f"  {count} strangers, {len(target.lines)} lines in the log, good client at most {good.worst() * 1000:.0f} ms")
 
 
 @with_target(heartbeat="0.5")

@@ -205,7 +205,7 @@ def test_many_who_knock_at_once_do_not_hold_up_who_is_inside(backend):
             print(f"  handshakes_per_turn = {per_turn}: {delayed} of 400 waited, the good client at most {worst * 1000:.0f} ms")
             assert worst < 0.25 * patience() or per_turn == 0, worst
             assert (delayed > 0) == (per_turn > 0), delayed
-        guarded(run, per_turn=str(per_turn))(backend)
+        guarded(run, per_turn=str(per_turn), ivl="60")(backend)  # the deadline is not the matter here
 
 
 def test_a_storm_of_honest_clients_is_let_in(backend):

@@ -27,17 +27,22 @@ static void close_limited(rig *r)
     bench_close(&r->b);
 }
 
-/* A connection that says nothing. */
-static sb_fake_raw *knock(rig *r)
+/* A connection that says nothing; it comes from the address that it goes to. */
+static sb_fake_raw *knock_from(rig *r, uint32_t ip)
 {
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(1)};
     sb_addr addr = {.len = sizeof in};
     sb_fake_raw *raw;
-    in.sin_addr.s_addr = htonl(0x7f000001);
+    in.sin_addr.s_addr = htonl(ip);
     memcpy(&addr.ss, &in, sizeof in);
     assert_int_equal(sb_fake_connect_raw(r->b.loop, &addr, &raw), SB_OK);
     settle(&r->b);
     return raw;
+}
+
+static sb_fake_raw *knock(rig *r)
+{
+    return knock_from(r, 0x7f000001);
 }
 
 static uint64_t refused(const rig *r)
@@ -87,24 +92,59 @@ static void test_max_peers_turns_the_next_one_away(void **state)
     }
 }
 
+/* An eighth of handshake_ivl is theirs: so long newcomers go, afterwards the oldest. */
 static void test_max_handshakes_ends_the_oldest_unfinished_one(void **state)
 {
     rig r;
     (void)state;
     open_limited(&r, SB_PULL, SB_OPT_MAX_HANDSHAKES, 2);
+    set_int(r.sock, SB_OPT_HANDSHAKE_IVL, 800);
     sb_fake_raw *good = raw_join(r.b.loop, 1, "PUSH");
-    sb_fake_raw *mute[4];
-    for (int i = 0; i < 4; i++)
+    sb_fake_raw *mute[6];
+    for (int i = 0; i < 3; i++)
         mute[i] = knock(&r);
-    assert_true(is_out(mute[0]) && is_out(mute[1]));
-    assert_false(is_out(mute[2]) || is_out(mute[3]) || is_out(good));
-    assert_int_equal(refused(&r), 2);
+    assert_false(is_out(mute[0]) || is_out(mute[1]));
+    assert_true(is_out(mute[2]));
+    pass(&r.b, 100);
+    for (int i = 3; i < 6; i++)
+        mute[i] = knock(&r);
+    assert_true(is_out(mute[0]) && is_out(mute[1]) && is_out(mute[5]));
+    assert_false(is_out(mute[3]) || is_out(mute[4]) || is_out(good));
+    assert_int_equal(refused(&r), 4);
     raw_put(good, "\0\1x", 3);
     settle(&r.b);
     expect_seen(&r.ear, 0, "x");
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 6; i++)
         sb_fake_raw_close(mute[i], SB_ECLOSED);
     sb_fake_raw_close(good, SB_ECLOSED);
+    close_limited(&r);
+}
+
+/* Those of one address that fill all places lose one to somebody of another, and none to one of theirs. */
+static void test_a_crowd_of_one_address_keeps_nobody_out(void **state)
+{
+    static const uint32_t other = 0x7f000002;
+    sb_fake_raw *crowd[50], *alone, *late;
+    uint32_t out = 0;
+    rig r;
+    (void)state;
+    open_limited(&r, SB_PULL, SB_OPT_MAX_HANDSHAKES, 50);
+    bind_to(r.sock, "tcp://127.0.0.2:1");
+    settle(&r.b);
+    for (int i = 0; i < 50; i++)
+        crowd[i] = knock(&r);
+    alone = knock_from(&r, other);
+    late = knock(&r);
+    assert_false(is_out(alone));
+    assert_true(is_out(late));
+    for (int i = 0; i < 50; i++)
+        out += is_out(crowd[i]);
+    assert_int_equal(out, 1);
+    assert_true(is_out(crowd[49])); /* who came last had the least of it */
+    for (int i = 0; i < 50; i++)
+        sb_fake_raw_close(crowd[i], SB_ECLOSED);
+    sb_fake_raw_close(alone, SB_ECLOSED);
+    sb_fake_raw_close(late, SB_ECLOSED);
     close_limited(&r);
 }
 
@@ -342,6 +382,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_max_peers_turns_the_next_one_away),
         cmocka_unit_test(test_max_handshakes_ends_the_oldest_unfinished_one),
+        cmocka_unit_test(test_a_crowd_of_one_address_keeps_nobody_out),
         cmocka_unit_test(test_accept_rate_lets_a_second_s_worth_in),
         cmocka_unit_test(test_handshakes_beyond_a_turn_s_worth_wait),
         cmocka_unit_test(test_subscriptions_beyond_their_limits_end_the_peer),
