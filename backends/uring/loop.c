@@ -211,6 +211,7 @@ static sb_err loop_turn(sb_loop *base, int timeout_ms)
     tell_completions(loop);
     run_tasks(loop);
     feed(loop);
+    sb__uring_ebb(loop);
     return SB_OK;
 }
 
@@ -327,6 +328,7 @@ static void loop_destroy(sb_loop *base)
     sb_timer_stop(base, &loop->again);
     io_uring_queue_exit(&loop->ring);
     sb__uring_watches_finish(loop);
+    sb__uring_ebb_finish(loop);
     sb__uring_slots_finish(loop);
     sb__uring_heads_finish(loop);
     close_eventfds(loop);
@@ -372,6 +374,7 @@ static struct uring_loop *loop_alloc(const sb__uring_setup *setup)
     LIST_INIT(&loop->watches);
     sb_timer_init(&loop->retry, handle_retry);
     sb_timer_init(&loop->again, handle_again);
+    sb__uring_ebb_init(loop);
     return loop;
 }
 

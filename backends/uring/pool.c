@@ -13,7 +13,7 @@
 #define PLACES      256
 #define BUFFERS     8
 #define BUFFER_SIZE (64 * 1024)
-#define MAX_SPARE   (4 * 1024 * 1024) /* octets kept for reuse, of either size */
+#define MAX_SPARE   (16 * 1024 * 1024) /* octets kept for reuse, of either size, until they ebb away */
 #define LARGE_TIMES 4
 #define GROUP       0
 
@@ -26,6 +26,7 @@ static void pool_unref(struct uring_pool *pool)
 static void buf_free(struct uring_buf *buf)
 {
     struct uring_pool *pool = buf->pool;
+    munmap(buf->base.data, buf->base.cap);
     free(buf);
     pool_unref(pool);
 }
@@ -43,13 +44,18 @@ static void handle_release(sb_buf *base)
     STAILQ_INSERT_HEAD(&pool->spare, buf, next);
 }
 
+/* Mapped: what is freed is the system's again at once, wherever it lies. */
 static struct uring_buf *buf_create(struct uring_pool *pool)
 {
-    struct uring_buf *buf = malloc(sizeof *buf + pool->size);
-    if (buf == NULL)
+    void *data = mmap(NULL, pool->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct uring_buf *buf = data != MAP_FAILED ? malloc(sizeof *buf) : NULL;
+    if (buf == NULL) {
+        if (data != MAP_FAILED)
+            munmap(data, pool->size);
         return NULL;
+    }
     *buf = (struct uring_buf){.pool = pool, .slot = SLOT_NONE};
-    buf->base.data = (uint8_t *)(buf + 1);
+    buf->base.data = data;
     buf->base.cap = pool->size;
     buf->base.release = handle_release;
     pool->refs++;
@@ -61,7 +67,8 @@ static struct uring_buf *pool_get(struct uring_pool *pool)
     struct uring_buf *buf = STAILQ_FIRST(&pool->spare);
     if (buf != NULL) {
         STAILQ_REMOVE_HEAD(&pool->spare, next);
-        pool->nspare--;
+        if (--pool->nspare < pool->least)
+            pool->least = pool->nspare;
     } else if ((buf = buf_create(pool)) == NULL) {
         return NULL;
     }
@@ -100,7 +107,7 @@ static void slot_refill(struct uring_loop *loop, unsigned slot)
 static void refill(struct uring_loop *loop)
 {
     struct uring_slots *slots = &loop->slots;
-    for (unsigned slot = 0; slot < slots->want; slot++)
+    for (unsigned slot = 0; slot < slots->n && slots->in_ring < slots->want; slot++)
         if (slots->bufs[slot] == NULL)
             slot_refill(loop, slot);
 }
@@ -110,19 +117,30 @@ void sb__uring_slots_grow(struct uring_loop *loop)
     struct uring_slots *slots = &loop->slots;
     if (slots->ring == NULL)
         return;
-    if (slots->want < slots->n)
-        slots->want *= 2;
+    slots->want = 2 * slots->want < slots->n ? 2 * slots->want : slots->n;
     refill(loop);
 }
 
-struct uring_buf *sb__uring_buf_taken(struct uring_loop *loop, unsigned slot)
+static struct uring_buf *slot_take(struct uring_slots *slots, unsigned slot)
 {
-    struct uring_slots *slots = &loop->slots;
     assert(slot < slots->n && slots->bufs[slot] != NULL && "the kernel returns what we put there");
     struct uring_buf *buf = slots->bufs[slot];
     slots->bufs[slot] = NULL;
     slots->in_ring--;
     return buf;
+}
+
+struct uring_buf *sb__uring_buf_taken(struct uring_loop *loop, unsigned slot)
+{
+    loop->slots.taken++;
+    return slot_take(&loop->slots, slot);
+}
+
+void sb__uring_slots_shrink(struct uring_loop *loop, unsigned slot)
+{
+    struct uring_slots *slots = &loop->slots;
+    slots->want--;
+    buf_free(slot_take(slots, slot));
 }
 
 void sb__uring_buf_hold(struct uring_loop *loop, struct uring_buf *buf)
@@ -193,7 +211,7 @@ sb_err sb__uring_slots_init(struct uring_loop *loop, const sb__uring_setup *setu
 {
     struct uring_slots *slots = &loop->slots;
     slots->n = setup->buffers != 0 ? setup->buffers : PLACES;
-    slots->want = setup->buffers != 0 ? setup->buffers : BUFFERS;
+    slots->want = slots->usual = setup->buffers != 0 ? setup->buffers : BUFFERS;
     slots->failed = (setup->without & SB__URING_NO_BUF_RING) != 0;
     slots->bufs = calloc(slots->n, sizeof(struct uring_buf *));
     size_t size = setup->buffer_size != 0 ? setup->buffer_size : BUFFER_SIZE;
@@ -202,14 +220,40 @@ sb_err sb__uring_slots_init(struct uring_loop *loop, const sb__uring_setup *setu
     return slots->bufs != NULL && slots->pool != NULL && slots->large != NULL ? SB_OK : SB_ENOMEM;
 }
 
-static void pool_close(struct uring_pool *pool)
+static void pool_drain(struct uring_pool *pool)
 {
     struct uring_buf *buf;
-    pool->open = false;
     while ((buf = STAILQ_FIRST(&pool->spare)) != NULL) {
         STAILQ_REMOVE_HEAD(&pool->spare, next);
         buf_free(buf);
     }
+}
+
+/* Those at the head of the list were used last. */
+static void pool_ebb(struct uring_pool *pool)
+{
+    struct uring_bufs stay = STAILQ_HEAD_INITIALIZER(stay);
+    unsigned n = pool->nspare - pool->least;
+    for (unsigned i = 0; i < n; i++) {
+        struct uring_buf *buf = STAILQ_FIRST(&pool->spare);
+        STAILQ_REMOVE_HEAD(&pool->spare, next);
+        STAILQ_INSERT_TAIL(&stay, buf, next);
+    }
+    pool_drain(pool);
+    STAILQ_CONCAT(&pool->spare, &stay);
+    pool->nspare = pool->least = n;
+}
+
+void sb__uring_spare_ebb(struct uring_loop *loop)
+{
+    pool_ebb(loop->slots.pool);
+    pool_ebb(loop->slots.large);
+}
+
+static void pool_close(struct uring_pool *pool)
+{
+    pool->open = false;
+    pool_drain(pool);
     pool_unref(pool);
 }
 

@@ -67,6 +67,7 @@ struct uring_pool {
     bool open;     /* the loop still lives */
     size_t size;   /* bytes of a buffer */
     unsigned nspare;
+    unsigned least; /* spare ones that were not needed since the last look */
     struct uring_bufs spare;
 };
 
@@ -78,9 +79,20 @@ struct uring_slots {
     size_t ring_bytes;
     struct uring_buf **bufs; /* by slot; NULL: taken out */
     unsigned n;              /* places in the ring */
-    unsigned want;           /* of them in use; doubles when readers met an empty ring */
+    unsigned usual;          /* of them in use where readers never met an empty ring */
+    unsigned want;           /* of them in use now: doubles when they do, and ebbs away */
     unsigned in_ring;
-    bool failed; /* the kernel has no buffer ring */
+    unsigned taken; /* by the kernel, told this turn */
+    bool failed;    /* the kernel has no buffer ring */
+};
+
+/* Giving back what a burst brought (ebb.c). */
+struct uring_ebb {
+    sb_timer look;
+    struct uring_op op; /* a read that draws a buffer out of the ring */
+    int fd;             /* what it reads, -1: not drawing */
+    unsigned draw;      /* buffers still to be drawn */
+    unsigned peak;      /* most that were taken in a turn since the last look */
 };
 
 /* ---- Gathered writes (head.c) ---- */
@@ -108,6 +120,7 @@ struct uring_loop {
     sb_timer retry; /* buffers could not be had */
     unsigned nhot;  /* large buffers the kernel has */
     struct uring_slots slots;
+    struct uring_ebb ebb;
     struct uring_head *heads; /* spare ones */
     unsigned nheads;
     STAILQ_HEAD(, uring_op) delayed; /* sends that the kernel had no memory for */
@@ -153,6 +166,10 @@ void sb__uring_slots_finish(struct uring_loop *loop);
 bool sb__uring_slots_ready(struct uring_loop *loop);
 /* Readers met an empty ring: more buffers, as far as places and memory go. */
 void sb__uring_slots_grow(struct uring_loop *loop);
+/* The kernel gave the buffer of `slot` away for nothing: the ring has one less. */
+void sb__uring_slots_shrink(struct uring_loop *loop, unsigned slot);
+/* Frees spare buffers that were not needed since the last time. */
+void sb__uring_spare_ebb(struct uring_loop *loop);
 /* The buffer the kernel took from `slot`. Ours until sb__uring_buf_done. */
 struct uring_buf *sb__uring_buf_taken(struct uring_loop *loop, unsigned slot);
 /* A buffer outside the ring, or NULL. */
@@ -163,6 +180,13 @@ struct uring_buf *sb__uring_buf_get_large(struct uring_loop *loop);
 void sb__uring_buf_done(struct uring_loop *loop, struct uring_buf *buf);
 /* Takes the buffer out of its slot for good, for the stream to hold; the slot gets another one. */
 void sb__uring_buf_hold(struct uring_loop *loop, struct uring_buf *buf);
+
+/* ebb.c */
+void sb__uring_ebb_init(struct uring_loop *loop);
+/* After the ring is gone. */
+void sb__uring_ebb_finish(struct uring_loop *loop);
+/* Once a turn: looks now and then, as long as there is anything that could go back. */
+void sb__uring_ebb(struct uring_loop *loop);
 
 /* head.c */
 

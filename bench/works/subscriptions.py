@@ -55,9 +55,9 @@ class Match(Work):
             try:
                 result = self.matched(bench, run)
                 receiver.end()
-                quiet_without = self.rest(pid)
             finally:
-                sender.end()
+                sender.end() # or what its stream needs would count
+            quiet_without = self.rest(pid)
         before = bench.memory.setdefault(("empty", kind), self.empty(bench, kind))
         bench.memory.setdefault((kind, size), []).append(((full - before) / count, (quiet_without - before) / count))
         return result
@@ -72,7 +72,7 @@ class Match(Work):
         return Result(n / ns * 1e9, sum(used.values()) / n / 1e3, used[run.middle] / n / 1e3)
 
     def rest(self, pid):
-        """What is left half a second after the subscriber left, when it shrinks no more."""
+        """What is left half a second after the ends left, when it shrinks no more."""
         last = resident(pid)
         for _ in range(100):
             time.sleep(0.5)

@@ -71,7 +71,7 @@ static void test_every_buffer_is_back_in_its_place_at_rest(void **state)
     if (loop->slots.ring != NULL)
         assert_int_equal(loop->slots.in_ring, loop->slots.want);
     sb_buf_unref(kept);
-    assert_true(loop->slots.pool->nspare <= 64);
+    assert_true(loop->slots.pool->nspare <= 256);
     assert_int_equal(
         loop->slots.pool->refs, 1 + loop->slots.in_ring + loop->slots.pool->nspare); /* none is lost */
     peer_close(&a);
@@ -113,6 +113,113 @@ static void test_readers_that_meet_an_empty_ring_get_more_buffers(void **state)
     free(a);
     free(b);
 }
+
+/* ---- Buffers that a burst brought ---- */
+
+/* As readers that met an empty ring do it. False: this kernel has no buffer ring. */
+static bool grow(struct uring_loop *loop)
+{
+    while (loop->slots.ring != NULL && loop->slots.want < 64)
+        sb__uring_slots_grow(loop);
+    return loop->slots.ring != NULL;
+}
+
+static bool at_rest(const struct uring_loop *loop)
+{
+    return loop->slots.in_ring == loop->slots.usual && loop->slots.pool->nspare == 0 && loop->ebb.fd < 0 &&
+           loop->ebb.look.deadline == SB_NEVER;
+}
+
+static void rest(struct fixture *fx)
+{
+    const struct uring_loop *loop = uring_from_loop(fx->loop);
+    for (int i = 0; i < 1000 && !at_rest(loop); i++)
+        drive_for(fx, 20);
+    assert_true(at_rest(loop));
+    assert_int_equal(loop->slots.want, loop->slots.usual);
+    assert_int_equal(loop->slots.pool->refs, 1 + loop->slots.in_ring); /* none is lost */
+}
+
+static void test_buffers_that_are_not_needed_any_more_go_back(void **state)
+{
+    struct fixture *fx = fixture_of(state);
+    struct uring_loop *loop = loop_of(state);
+    struct peer a, b;
+    make_pair(fx, &a, &b);
+    sb_stream_read_start(b.st);
+    peer_send(&a, 1000);
+    drive(fx, &b.bytes_in, 1000);
+    if (grow(loop)) {
+        assert_int_equal(loop->slots.in_ring, 64);
+        drive_for(fx, 2);
+        assert_true(loop->ebb.look.deadline != SB_NEVER);
+        rest(fx);
+        uint64_t turns = sb_loop_turns(fx->loop);
+        drive_for(fx, 600);
+        assert_in_range(sb_loop_turns(fx->loop) - turns, 0, 2); /* nor is it woken */
+    }
+    peer_send(&a, 1000000);
+    drive(fx, &b.bytes_in, 1001000);
+    peer_close(&a);
+    peer_close(&b);
+}
+
+static void test_a_loop_without_streams_does_not_wait_for_them_to_go(void **state)
+{
+    struct fixture *fx = fixture_of(state);
+    struct uring_loop *loop = loop_of(state);
+    struct peer a, b;
+    make_pair(fx, &a, &b);
+    sb_stream_read_start(b.st);
+    peer_send(&a, 1000);
+    drive(fx, &b.bytes_in, 1000);
+    bool grown = grow(loop);
+    peer_close(&a);
+    peer_close(&b);
+    assert_int_equal(sb_loop_run(fx->loop), SB_OK);
+    assert_true(loop->ebb.look.deadline == SB_NEVER);
+    if (grown)
+        assert_int_equal(loop->slots.want, 64);
+}
+
+/* A look at every read, and one is enough as soon as nobody else reads: the ring grows and ebbs all the time.
+ */
+static void look(struct peer *p, int what)
+{
+    struct uring_loop *loop = uring_from_loop(p->fx->loop);
+    if (what != PEER_READ)
+        return;
+    loop->ebb.peak = 0;
+    loop->ebb.look.on_expire(&loop->ebb.look);
+}
+
+static void test_nothing_is_lost_where_buffers_go_while_others_are_needed(void **state)
+{
+    enum { N = 20, BYTES = 500000 };
+    struct fixture *fx = fixture_of(state);
+    struct uring_loop *loop = loop_of(state);
+    struct peer *a = calloc(N, sizeof *a), *b = calloc(N, sizeof *b);
+    loop->slots.want = loop->slots.usual = 1;
+    for (size_t i = 0; i < N; i++) {
+        make_pair(fx, &a[i], &b[i]);
+        b[i].on_event = look;
+        sb_stream_read_start(b[i].st);
+    }
+    for (size_t i = 0; i < N; i++)
+        peer_send(&a[i], BYTES);
+    for (size_t i = 0; i < N; i++)
+        drive(fx, &b[i].bytes_in, BYTES);
+    if (loop->slots.ring != NULL)
+        rest(fx);
+    for (size_t i = 0; i < N; i++) {
+        peer_close(&a[i]);
+        peer_close(&b[i]);
+    }
+    free(a);
+    free(b);
+}
+
+/* ---- A ring that can do nothing else ---- */
 
 struct open_op {
     struct uring_op op;
@@ -281,6 +388,9 @@ int main(void)
         LOOP_TEST(test_every_buffer_is_back_in_its_place_at_rest),
         LOOP_TEST(test_an_idle_loop_has_no_buffers_yet),
         LOOP_TEST(test_readers_that_meet_an_empty_ring_get_more_buffers),
+        LOOP_TEST(test_buffers_that_are_not_needed_any_more_go_back),
+        LOOP_TEST(test_a_loop_without_streams_does_not_wait_for_them_to_go),
+        LOOP_TEST(test_nothing_is_lost_where_buffers_go_while_others_are_needed),
         LOOP_TEST(test_the_ring_opens_no_files),
         LOOP_TEST(test_stop_and_start_in_one_turn_leave_the_receive_alone),
         LOOP_TEST(test_a_stream_that_was_full_reads_no_more_than_one_large_buffer_a_turn),
