@@ -1,7 +1,6 @@
 """Pages of one headless Chromium with jszmq in them: starting it takes seconds, a page a moment."""
 import json
 import os
-import select
 import subprocess
 import tempfile
 import time
@@ -33,33 +32,20 @@ class Browser(Process):
         self.profile = tempfile.TemporaryDirectory(prefix="sb-chromium-", ignore_cleanup_errors=True)
         super().__init__(["node", os.path.join(nodejs.FOLDER, "browser.js"), os.path.join(nodejs.FOLDER, "bundle.js"),
                           self.profile.name], "chromium", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.pages, self.buffer = 0, b""
+        self.pages = 0
 
     def say(self, words):
-        self.p.stdin.write(json.dumps(words).encode() + b"\n")
-        self.p.stdin.flush()
+        super().say(json.dumps(words))
 
     def page(self, body, endpoint):
         self.pages += 1
         self.say({"id": self.pages, "body": body, "argument": endpoint})
         return Page(self, self.pages)
 
-    def line(self, limit):
-        while b"\n" not in self.buffer:
-            left = limit - time.monotonic()
-            if left <= 0 or not select.select([self.p.stdout], [], [], left)[0]:
-                raise Failed(f"the page gave no answer\n{self.text()}")
-            data = os.read(self.p.stdout.fileno(), 1 << 20)
-            if not data:
-                raise Failed(f"chromium ended\n{self.text()}")
-            self.buffer += data
-        text, self.buffer = self.buffer.split(b"\n", 1)
-        return json.loads(text)
-
     def answer_of(self, number):
         """Pages are asked one after the other: what an earlier one says later is not waited for."""
         limit = time.monotonic() + 60 * SLOW
-        while (words := self.line(limit)).get("id") != number:
+        while (words := json.loads(self.line(limit, "answer of the page"))).get("id") != number:
             continue
         if "error" in words:
             raise Failed(f"in the page: {words['error']}\n{self.text()}")

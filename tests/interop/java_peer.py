@@ -2,7 +2,7 @@
 import os
 import subprocess
 
-from peer import Failed, Peer, Process, TOP
+from peer import Failed, Process, TOP
 
 CLASSES = os.path.join(TOP, "java")
 JAR = "/usr/share/java/jeromq.jar"
@@ -16,13 +16,8 @@ class JavaPeer(Process):
     def __init__(self):
         super().__init__(["java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", "-cp", CLASSES + ":" + JAR, "Peer"], "java",
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.buffer = b""
         self.opened = 0
         self.answer(60)
-
-    say = Peer.say
-    ended = Peer.ended
-    read = Peer.read
 
     def answer(self, seconds=30):
         text = self.read(seconds)

@@ -3,7 +3,7 @@ import json
 import os
 import subprocess
 
-from peer import Again, Failed, HERE, Peer, Process, TOP
+from peer import Again, Failed, HERE, Process, TOP
 
 MODULES = os.path.join(TOP, "node", "node_modules")
 
@@ -13,12 +13,7 @@ class NodePeer(Process):
         env = dict(os.environ, SB_NODE_MODULES=os.path.abspath(MODULES))
         super().__init__(["node", os.path.join(HERE, "node", "peer.js")], "node", stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, env=env)
-        self.buffer = b""
         json.loads(self.read(20))
-
-    say = Peer.say
-    ended = Peer.ended
-    read = Peer.read
 
     def ask(self, *words, seconds=20):
         self.say(json.dumps(words))

@@ -1,11 +1,9 @@
 """ZeroMQ libraries of npm as peers: installed into the build folder by the first test that needs them."""
 import fcntl
 import os
-import select
 import shutil
 import subprocess
 import sys
-import time
 
 from peer import HERE, SLOW, TOP, Failed, Process, word
 
@@ -60,25 +58,14 @@ class NodePeer(Process):
     def __init__(self, library, kind, options=None, **environment):
         super().__init__(["node", os.path.join(FOLDER, "ws_peer.js"), library], library, stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, env=dict(os.environ, **environment))
-        self.buffer = b""
         self.ask(" ".join(["open", kind] + [f"{k}={v}" for k, v in (options or {}).items()]))
 
     def ask(self, line, seconds=10):
-        self.p.stdin.write(line.encode() + b"\n")
-        self.p.stdin.flush()
-        limit = time.monotonic() + seconds * SLOW
-        while b"\n" not in self.buffer:
-            left = limit - time.monotonic()
-            if left <= 0 or not select.select([self.p.stdout], [], [], left)[0]:
-                raise Failed(f"{self.name}: no answer to {line[:60]}\n{self.text()}")
-            data = os.read(self.p.stdout.fileno(), 1 << 20)
-            if not data:
-                raise Failed(f"{self.name} ended\n{self.text()}")
-            self.buffer += data
-        text, self.buffer = self.buffer.split(b"\n", 1)
-        if text.startswith(b"error"):
-            raise Failed(f"{self.name}: {line[:60]}: {text.decode()}")
-        return text.decode()
+        self.say(line)
+        text = self.read(seconds, f"answer to {line[:60]}")
+        if text.startswith("error"):
+            raise Failed(f"{self.name}: {line[:60]}: {text}")
+        return text
 
     def bind(self, endpoint):
         self.ask(f"bind {endpoint}")

@@ -43,10 +43,38 @@ class Process:
         self.name = name
         self.log = tempfile.TemporaryFile("w+")
         self.p = subprocess.Popen(command, stderr=self.log, **pipes)
+        self.buffer = b""
 
     def text(self):
         self.log.seek(0)
         return self.log.read()
+
+    def say(self, line):
+        try:
+            self.p.stdin.write(line.encode() + b"\n")
+            self.p.stdin.flush()
+        except BrokenPipeError:
+            raise Failed(self.ended()) from None
+
+    def line(self, limit, what):
+        """The next line of its output, which comes before `limit` of time.monotonic(); `what` is waited for."""
+        while b"\n" not in self.buffer:
+            left = limit - time.monotonic()
+            if left <= 0 or not select.select([self.p.stdout], [], [], left)[0]:
+                raise Failed(f"{self.name}: no {what}\n{self.text()}")
+            data = os.read(self.p.stdout.fileno(), 1 << 20)
+            if not data:
+                raise Failed(self.ended())
+            self.buffer += data
+        text, self.buffer = self.buffer.split(b"\n", 1)
+        return text.decode()
+
+    def read(self, seconds, what="answer"):
+        return self.line(time.monotonic() + seconds * SLOW, what).strip()
+
+    def ended(self):
+        self.p.wait(10 * SLOW)
+        return f"{self.name} ended with {self.p.returncode}\n{self.text()}"
 
     def stop(self, sig=signal.SIGTERM, seconds=10):
         """Returns the exit code; a child that does not go in time is a failure."""
@@ -77,36 +105,11 @@ class Peer(Process):
     def __init__(self, backend="auto", preload=None):
         program = os.path.join(BUILD, "tests", "interop_peer")
         super().__init__([program, backend], "peer", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.buffer = b""
         self.backend = self.ask("backend")
-
-    def say(self, line):
-        try:
-            self.p.stdin.write(line.encode() + b"\n")
-            self.p.stdin.flush()
-        except BrokenPipeError:
-            raise Failed(self.ended()) from None
-
-    def ended(self):
-        self.p.wait(10)
-        return f"the peer ended with {self.p.returncode}\n{self.text()}"
-
-    def read(self, seconds):
-        limit = time.monotonic() + seconds * SLOW
-        while b"\n" not in self.buffer:
-            left = limit - time.monotonic()
-            if left <= 0 or not select.select([self.p.stdout], [], [], left)[0]:
-                raise Failed(f"the peer gave no answer\n{self.text()}")
-            data = os.read(self.p.stdout.fileno(), 1 << 20)
-            if not data:
-                raise Failed(self.ended())
-            self.buffer += data
-        line, self.buffer = self.buffer.split(b"\n", 1)
-        return line.decode().strip()
 
     def ask(self, line, seconds=20):
         self.say(line)
-        return self.check(self.read(seconds), line)
+        return self.check(self.read(seconds, f"answer to {line[:60]}"), line)
 
     @staticmethod
     def check(text, line):

@@ -25,7 +25,6 @@ class Heir(Peer):
     def __init__(self, backend, fd):
         Process.__init__(self, [os.path.join(BUILD, "tests", "interop_peer"), backend], "peer", stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, pass_fds=(fd,))
-        self.buffer = b""
         self.backend = self.ask("backend")
 
 
