@@ -154,11 +154,15 @@ static void rep_writable(sb_pattern *pat, sb_peer *peer)
     pat->host->writable(pat);
 }
 
-/* Who waited for room at this peer learns that it is gone. */
+/* Who waited for room at this peer learns that it is gone. Its answers are for who asked, not for who comes
+ * next over the same connect. */
 static void rep_lost(sb_pattern *pat, sb_peer *peer)
 {
     rep *r = rep_from(pat);
     bool waited = r->asker == peer;
+    uint32_t unsent = sb__pipe_clear_waiting(peer);
+    peer->dropped[SB_DROP_LOST] += unsent;
+    peer->abandoned += unsent;
     if (waited)
         r->asker = NULL;
     sb__pipe_drained(peer);

@@ -164,6 +164,37 @@ static void test_who_asks_anew_is_not_answered_what_it_asked_before(void **state
     bench_close(&b);
 }
 
+/* ... nor what was not sent yet when its connection went. */
+static void test_an_answer_ends_with_its_connection(void **state)
+{
+    bench b;
+    ear asked, answered;
+    (void)state;
+    bench_open(&b);
+    sb_socket *rep = open_socket(&b, SB_REP, &asked), *req = open_socket(&b, SB_REQ, &answered);
+    set_int(req, SB_OPT_REQ_RELAXED, 1);
+    bind_to(req, "inproc://asks");
+    connect_to(rep, "inproc://asks");
+    settle(&b);
+    assert_int_equal(send_text(req, "old"), SB_OK);
+    settle(&b);
+    assert_int_equal(sb_socket_unbind(req, "inproc://asks"), SB_OK);
+    assert_int_equal(send_text(rep, "old"), SB_OK); /* in the same turn */
+    settle(&b);
+    bind_to(req, "inproc://asks");
+    pass(&b, 500);
+    assert_int_equal(stats_of(rep).dropped[SB_DROP_LOST], 1);
+    assert_int_equal(send_text(req, "new"), SB_OK);
+    settle(&b);
+    assert_int_equal(send_text(rep, "new"), SB_OK);
+    settle(&b);
+    assert_int_equal(answered.n, 1);
+    expect_seen(&answered, 0, "new");
+    ear_clear(&asked);
+    ear_clear(&answered);
+    bench_close(&b);
+}
+
 /* What it asked is taken when it is gone for good, and answered when nothing is left of it. */
 static void test_who_is_gone_is_answered_into_the_void(void **state)
 {
@@ -361,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_a_request_given_up_before_it_was_sent_is_counted),
         cmocka_unit_test(test_a_failure_on_the_second_look_is_counted_and_rep_goes_on),
         cmocka_unit_test(test_who_asks_anew_is_not_answered_what_it_asked_before),
+        cmocka_unit_test(test_an_answer_ends_with_its_connection),
         cmocka_unit_test(test_who_is_gone_is_answered_into_the_void),
         cmocka_unit_test(test_with_immediate_a_peer_that_was_full_is_sent_to_after_it_came_back),
         cmocka_unit_test(test_an_inproc_peer_that_is_kicked_is_not_queued_to),
