@@ -144,7 +144,7 @@ local sb = {}
 ---@field max_peers? integer connections this socket accepts, 0: no limit (default 0)
 ---@field max_peers_per_address? integer the same from one address; set it before bind (default 0)
 ---@field max_peers_per_identity? integer the same of one user id, or where nobody knows that of one routing id (default 0)
----@field max_handshakes? integer accepted connections that are not done with their handshake; who is overdue goes (limits.md), 0: no limit (default 4096)
+---@field max_handshakes? integer accepted connections that are not done with their handshake; the overdue go, 0: no limit (default 4096)
 ---@field accept_rate? integer connections accepted per second, a second's worth at once, 0: no limit (default 0)
 ---@field handshakes_per_turn? integer steps of CURVE handshakes of accepted connections in a turn of the loop, 0: no limit (default 8)
 ---@field max_handshake? integer|string octets of one command of a handshake (default 8192)

@@ -237,7 +237,7 @@ static const sb_opt_row table[] = {
     INT(SB_OPT_MAX_PEERS_PER_IDENTITY, "max_peers_per_identity", 0, 0, INT32_MAX, 0,
         "the same of one user id, or where nobody knows that of one routing id"),
     INT(SB_OPT_MAX_HANDSHAKES, "max_handshakes", 4096, 0, INT32_MAX, 0,
-        "accepted connections that are not done with their handshake; who is overdue goes (limits.md), 0: no limit"),
+        "accepted connections that are not done with their handshake; the overdue go, 0: no limit"),
     INT(SB_OPT_ACCEPT_RATE, "accept_rate", 0, 0, 1000000, 0,
         "connections accepted per second, a second's worth at once, 0: no limit"),
     INT(SB_OPT_HANDSHAKES_PER_TURN, "handshakes_per_turn", 8, 0, 1000000, 0,
