@@ -54,15 +54,16 @@ struct sb_peer {
     bool dismissed;           /* STREAM: the application ended it */
     uint8_t inside;           /* an sb_inside: the far end is a mate's (engine/team.h) */
     bool held_by_team;        /* ROUTER: its routing id was told to the team */
+    bool out_full;            /* a push said SB_EAGAIN; writable follows when low */
+    bool told_congested;      /* the socket's */
 
     /* the pattern's */
     uint8_t *routing_id; /* ROUTER: how this peer is addressed; owned, may be NULL */
     uint32_t routing_id_len;
+    uint32_t topics;     /* XPUB: number of subscriptions it holds */
     uint32_t stale;      /* messages that are first in its in queue and came over connections that are gone */
     sb_list_node active; /* in the robin's ring when it can be sent to */
     sb_list_node waiting;    /* in the fair ring when its in queue holds messages */
-    uint32_t topics;         /* XPUB: number of subscriptions it holds */
-    bool out_full;           /* a push said SB_EAGAIN; writable follows when low */
     uint64_t topic_bytes;    /* XPUB: their octets */
     uint64_t mark;           /* fan: last message it was chosen for, so that it gets it once */
     sb__narrow *narrows;     /* XPUB: what it gets less than it subscribed (narrow.h) */
@@ -78,17 +79,16 @@ struct sb_peer {
 
     /* the socket's */
     sb_list_node peers;
-    uint32_t pauses;      /* > 0: no delivery */
-    uint32_t weight;      /* balance = weighted: its share */
-    uint64_t place;       /* balance = sticky: its name as a number, the same after a reconnect */
-    bool confirms;        /* the connection tells when its subscriptions are taken */
-    bool looked;          /* it was full when the socket looked for those that take nothing */
-    uint32_t unconfirmed; /* subscriptions that are not confirmed yet */
-    bool sheds;           /* its in queue has a policy of its own: socket/overload.c */
-    bool in_full;         /* ... and was found full */
-    bool trusted;         /* its subscriptions were asked for by other means: sb_socket_ask */
-    bool told_congested;
+    uint32_t pauses;           /* > 0: no delivery */
+    uint32_t weight;           /* balance = weighted: its share */
+    uint64_t place;            /* balance = sticky: its name as a number, the same after a reconnect */
+    bool confirms;             /* the connection tells when its subscriptions are taken */
+    bool looked;               /* it was full when the socket looked for those that take nothing */
+    bool sheds;                /* its in queue has a policy of its own: socket/overload.c */
+    bool in_full;              /* ... and was found full */
+    uint32_t unconfirmed;      /* subscriptions of ours that it has not confirmed yet */
     uint32_t left;             /* what had left its queue when it was looked at */
+    bool trusted;              /* its subscriptions were asked for by other means: sb_socket_ask */
     struct sb__client *client; /* whom it speaks for now (socket/speaker.c); NULL: for itself */
     sb_list_node crowded;      /* in the socket's list of peers whose congestion changed */
     struct sb__held *held;     /* messages of this peer that wait for room at their target */

@@ -72,8 +72,8 @@ struct sb_session {
     bool silent;        /* refuses without telling why: its mechanism's side must not send ERROR */
     bool stream_pings;  /* ... but PINGs of ours and their PONGs, which are the stream's */
     uint32_t max_plain; /* frames of a message on the shortest way */
-    uint64_t max_frame, max_message;
     uint32_t max_frames, max_topic, max_handshake;
+    uint64_t max_frame, max_message;
     sb__secure *secure;  /* READY, and frames are boxes; else NULL */
     sb__input *input;    /* what is being decoded; NULL outside of feed */
     const uint8_t *read; /* where the message that sb_session_next gave begins */
@@ -89,14 +89,14 @@ struct sb_session {
     bool pong_due;      /* and this one waits for it to go */
     sb__ping pong;
 
-    sb__handshake *hs; /* NULL from READY on */
-    sb__old_part *way; /* of an old peer */
     uint8_t oldest;    /* version we would speak */
     uint8_t old;       /* 1 or 2: the peer speaks ZMTP 1.0 or 2.0; 0: 3 */
     bool commands;     /* the peer speaks 3.1: subscriptions are commands */
     bool asking;       /* on_auth waits for its answer */
     bool was_ready;    /* on_ready was called: `peer` may be shown */
     bool peer_read;    /* its properties were looked at */
+    sb__handshake *hs; /* NULL from READY on */
+    sb__old_part *way; /* of an old peer */
     sb_peer_info peer;
     void *peer_memory; /* what `peer` points into */
     char *known_user;  /* of the configuration, NULL: none */

@@ -99,9 +99,9 @@ static sb__conn *overdue(const sb_socket *sock)
     uint32_t grace = (uint32_t)(ivl > 0 ? ivl : GRACE_IVL) / 8, now = ms_now(sock), n = 0;
     SB_LIST_EACH(node, &sock->gate.fresh)
     {
-        sb__conn *conn = SB_LIST_ENTRY(node, sb__conn, fresh);
-        if (!sb_list_linked(&conn->in_line) && now - conn->since >= grace)
-            return conn;
+        const sb__newcomer *in = SB_LIST_ENTRY(node, sb__newcomer, fresh);
+        if (!sb_list_linked(&in->in_line) && now - in->since >= grace)
+            return in->conn;
         if (++n == LOOK)
             break;
     }
@@ -116,9 +116,9 @@ static sb__conn *one_of_the_crowd(const sb_socket *sock, uint32_t newcomer)
     sb__conn *newest[SB__LINES] = {NULL};
     uint32_t of_line[SB__LINES] = {0}, n = 0;
     for (sb_list_node *node = fresh->prev; node != fresh && n < LOOK; node = node->prev, n++) {
-        sb__conn *conn = SB_LIST_ENTRY(node, sb__conn, fresh);
-        uint32_t line = conn->line;
-        newest[line] = of_line[line] == 0 ? conn : newest[line];
+        const sb__newcomer *in = SB_LIST_ENTRY(node, sb__newcomer, fresh);
+        uint32_t line = in->line;
+        newest[line] = of_line[line] == 0 ? in->conn : newest[line];
         if (++of_line[line] > LOOK / 2)
             return line != newcomer ? newest[line] : NULL;
     }
@@ -166,10 +166,10 @@ const char *sb__gate_stay(sb_socket *sock, sb__conn *conn)
 void sb__gate_enter(sb_socket *sock, sb__conn *conn)
 {
     sb__gate *gate = &sock->gate;
-    conn->since = ms_now(sock);
+    conn->newcomer->since = ms_now(sock);
     gate->open++;
     gate->nfresh++;
-    sb_list_push_back(&gate->fresh, &conn->fresh);
+    sb_list_push_back(&gate->fresh, &conn->newcomer->fresh);
     if (sb__opt(sock, SB_OPT_MAX_PEERS_PER_ADDRESS) == 0 || conn->address == NULL)
         return;
     void *count = (void *)(count_of(gate, conn->address) + 1);
@@ -178,19 +178,23 @@ void sb__gate_enter(sb_socket *sock, sb__conn *conn)
 
 void sb__gate_line(const sb_socket *sock, sb__conn *conn, const sb_security *security)
 {
+    sb__newcomer *in = conn->newcomer;
     if (conn->address != NULL)
-        conn->line = line_of(sock, conn->address);
+        in->line = line_of(sock, conn->address);
     if ((security->mechanisms & SB_MECHANISM_BIT(SB_MECHANISM_CURVE)) != 0)
-        conn->steps_per_turn = (uint32_t)sb__opt(sock, SB_OPT_HANDSHAKES_PER_TURN);
+        in->steps_per_turn = (uint32_t)sb__opt(sock, SB_OPT_HANDSHAKES_PER_TURN);
 }
 
 void sb__gate_settle(sb_socket *sock, sb__conn *conn)
 {
-    sock->handshakes_delayed += conn->waited;
-    conn->waited = false;
-    if (!sb_list_linked(&conn->fresh))
+    sb__newcomer *in = conn->newcomer;
+    if (in == NULL)
         return;
-    sb_list_remove(&conn->fresh);
+    sock->handshakes_delayed += in->waited;
+    in->waited = false;
+    if (!sb_list_linked(&in->fresh))
+        return;
+    sb_list_remove(&in->fresh);
     sock->gate.nfresh--;
 }
 
@@ -200,11 +204,11 @@ static bool name_it(sb__conn *conn, const sb_peer_info *info)
     bool user = info->user_id[0] != '\0';
     const void *name = user ? (const void *)info->user_id : info->identity;
     size_t len = user ? strlen(info->user_id) : info->identity_len;
-    if (len == 0 || (conn->who = malloc(len + 1)) == NULL)
+    if (len == 0 || (conn->who = malloc(sizeof *conn->who + len + 1)) == NULL)
         return false;
-    conn->who[0] = user ? 'u' : 'i';
-    memcpy(conn->who + 1, name, len);
-    conn->who_len = len + 1;
+    conn->who->name[0] = user ? 'u' : 'i';
+    memcpy(conn->who->name + 1, name, len);
+    conn->who->len = len + 1;
     return true;
 }
 
@@ -221,9 +225,9 @@ bool sb__gate_know(sb_socket *sock, sb__conn *conn, const sb_peer_info *info)
     sb_map *users = &sock->gate.users;
     if (sb__opt(sock, SB_OPT_MAX_PEERS_PER_IDENTITY) == 0 || !name_it(conn, info))
         return true;
-    uintptr_t n = (uintptr_t)sb_map_get(users, conn->who, conn->who_len);
+    uintptr_t n = (uintptr_t)sb_map_get(users, conn->who->name, conn->who->len);
     bool enough = reached(sock, SB_OPT_MAX_PEERS_PER_IDENTITY, n);
-    if (!enough && sb_map_put(users, conn->who, conn->who_len, (void *)(n + 1)) == SB_OK)
+    if (!enough && sb_map_put(users, conn->who->name, conn->who->len, (void *)(n + 1)) == SB_OK)
         return true;
     free(conn->who);
     conn->who = NULL;
@@ -235,8 +239,8 @@ void sb__gate_forget(sb_socket *sock, sb__conn *conn)
     sb_map *users = &sock->gate.users;
     if (conn->who == NULL)
         return;
-    uintptr_t n = (uintptr_t)sb_map_get(users, conn->who, conn->who_len);
-    set_count(users, conn->who, conn->who_len, n - 1);
+    uintptr_t n = (uintptr_t)sb_map_get(users, conn->who->name, conn->who->len);
+    set_count(users, conn->who->name, conn->who->len, n - 1);
     free(conn->who);
     conn->who = NULL;
 }

@@ -13,6 +13,27 @@
 #define SMALL_REST   4096              /* a smaller rest is copied, so as not to pin a receive buffer */
 #define SHUT_TIMEOUT (1 * SB_NS_PER_S) /* how long the peer may take for our last octets, and to end */
 
+/* ---- newcomers ---- */
+
+static bool make_newcomer(sb__conn *conn)
+{
+    sb__newcomer *in = calloc(1, sizeof *in);
+    if (in == NULL)
+        return false;
+    in->conn = conn;
+    sb_list_node_init(&in->fresh);
+    sb_list_node_init(&in->in_line);
+    conn->newcomer = in;
+    return true;
+}
+
+/* It is ready, or closed; the owner has taken it out of its list. */
+static void end_newcomer(sb__conn *conn)
+{
+    free(conn->newcomer);
+    conn->newcomer = NULL;
+}
+
 /* ---- ending ---- */
 
 static void tell_gone(sb__conn *conn)
@@ -20,7 +41,8 @@ static void tell_gone(sb__conn *conn)
     if (conn->over)
         return;
     conn->over = true;
-    sb__turnstile_leave(&conn->hub->turnstile, conn);
+    if (conn->newcomer != NULL)
+        sb__turnstile_leave(&conn->hub->turnstile, conn->newcomer);
     conn->hub->ending -= conn->ending;
     conn->end.unfinished = sb_session_unfinished(conn->session);
     if (conn->peer != NULL)
@@ -280,8 +302,9 @@ static void feed_bytes(sb__conn *conn, sb_buf *buf, const uint8_t *data, size_t 
 /* What a stranger costs is limited per turn. */
 static bool must_wait(sb__conn *conn)
 {
-    return conn->steps_per_turn > 0 && sb_session_get_state(conn->session) != SB_SESSION_READY &&
-           !sb__turnstile_pass(&conn->hub->turnstile, conn);
+    sb__newcomer *in = conn->newcomer;
+    return in != NULL && in->steps_per_turn > 0 && sb_session_get_state(conn->session) != SB_SESSION_READY &&
+           !sb__turnstile_pass(&conn->hub->turnstile, in);
 }
 
 static void on_read(sb_stream *st, sb_buf *buf, const uint8_t *data, size_t len)
@@ -352,6 +375,7 @@ static void on_closed(sb_stream *st)
     free(conn->end_detail);
     free(conn->address);
     free(conn->who);
+    end_newcomer(conn);
     free(conn);
 }
 
@@ -414,6 +438,8 @@ static sb_err ready(sb_session *s, const sb_peer_info *info)
 {
     sb__conn *conn = sb_session_data(s);
     sb_err err = conn->owner->ready(conn, info);
+    if (err == SB_OK)
+        end_newcomer(conn);
     if (err == SB_OK && conn->peer != NULL && (conn->peer->out.msgs > 0 || conn->ending))
         sb__hub_output(conn->hub, &conn->flush);
     if (conn->quiet && !conn->stays)
@@ -514,8 +540,11 @@ sb_err sb__conn_create(sb__hub *hub, sb_stream *stream, const sb_session_config 
     sb__conn *conn = calloc(1, sizeof *conn);
     if (conn == NULL)
         return SB_ENOMEM;
-    sb_err err = sb_session_create(cfg, &session_events, conn, sb_loop_now(hub->loop), &conn->session);
+    sb_err err = SB_ENOMEM;
+    if (peer != NULL || make_newcomer(conn))
+        err = sb_session_create(cfg, &session_events, conn, sb_loop_now(hub->loop), &conn->session);
     if (err != SB_OK) {
+        end_newcomer(conn);
         free(conn);
         return err;
     }
@@ -526,8 +555,6 @@ sb_err sb__conn_create(sb__hub *hub, sb_stream *stream, const sb_session_config 
     conn->owner_data = owner_data;
     conn->id = ++hub->last_id;
     sb_list_node_init(&conn->node);
-    sb_list_node_init(&conn->fresh);
-    sb_list_node_init(&conn->in_line);
     sb__task_init(&conn->flush, flush);
     sb__task_init(&conn->feed, resume);
     sb_timer_init(&conn->timer, on_timer);

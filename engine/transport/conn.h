@@ -44,6 +44,24 @@ typedef struct sb__conn_owner {
     void (*closed)(sb__conn *conn);
 } sb__conn_owner;
 
+/* What only an accepted connection needs that is not ready; the connection frees it when it is. */
+typedef struct sb__newcomer {
+    sb__conn *conn;
+    sb_list_node fresh;      /* the owner's: connections that are not ready */
+    sb_list_node in_line;    /* the turnstile's */
+    uint32_t steps_per_turn; /* the owner's: its handshake is costly; 0: no limit for it */
+    uint32_t line;           /* the owner's: which line it waits in, by its address */
+    uint32_t since;          /* the owner's: ms, when it came, or when the line let it go on */
+    bool waited;             /* the owner's to read: it had to wait there */
+} sb__newcomer;
+
+/* Whose a connection is counted as. */
+typedef struct sb__holder {
+    size_t len;
+    char name[];
+} sb__holder;
+
+/* Each of ten thousand idle ones costs what is in here: see docs/performance.md before adding to it. */
 struct sb__conn {
     /* read-only for the owner */
     sb__hub *hub;
@@ -53,20 +71,13 @@ struct sb__conn {
     const sb__conn_owner *owner;
     void *owner_data;
     uint64_t id;
-    char *address;      /* the other end's, owned */
-    sb_list_node node;  /* the owner's list until gone, then the hub's */
-    void *asked;        /* the owner's: what waits for an answer about this peer */
-    sb_list_node fresh; /* the owner's: connections that are not ready */
-    bool counted;       /* the owner's: among those of its address */
-    char *who;          /* the owner's: whose it is counted as; NULL: nobody's, else freed with the rest */
-    size_t who_len;
-    uint32_t steps_per_turn; /* the owner's: its handshake is costly; 0: no limit for it */
-    uint32_t line;           /* the owner's: which line it waits in, by its address */
-    uint32_t since;          /* the owner's: ms, when it came, or when the line let it go on */
-    bool waited;             /* the owner's to read: it had to wait there */
+    char *address;          /* the other end's, owned */
+    sb_list_node node;      /* the owner's list until gone, then the hub's */
+    void *asked;            /* the owner's: what waits for an answer about this peer */
+    sb__newcomer *newcomer; /* owned; NULL: it is ready, or was not accepted */
+    sb__holder *who;        /* the owner's; NULL: nobody's, else freed with the rest */
 
     /* private */
-    sb_list_node in_line; /* the turnstile's */
     sb__task flush, feed;
     sb_timer timer;
     sb_buf *rest; /* bytes not yet fed: the peer's queue was full */
@@ -76,6 +87,7 @@ struct sb__conn {
     sb_buf *sealed;       /* messages in flight, sealed */
     sb__confirm *confirm; /* NULL: nothing to confirm yet */
     sb__vectors *vectors; /* the write in flight, NULL: none */
+    bool counted;         /* the owner's: among those of its address */
     bool over;            /* gone was told */
     bool stalled;         /* not reading: the in queue is full */
     bool quiet;           /* takes no input beyond what it has */

@@ -20,7 +20,6 @@ static void run_lane(sb_list *lane)
     sb_list_splice(&now, lane);
     while (!sb_list_empty(&now)) {
         sb__task *task = task_of(sb_list_pop(&now));
-        task->queued = false;
         task->run(task);
     }
 }
@@ -82,16 +81,13 @@ void sb__hub_finish(sb__hub *hub)
 void sb__task_init(sb__task *task, void (*run)(sb__task *task))
 {
     task->run = run;
-    task->queued = false;
     sb_list_node_init(&task->node);
 }
 
 static void queue(sb_list *lane, sb__task *task)
 {
-    if (task->queued)
-        return;
-    task->queued = true;
-    sb_list_push_back(lane, &task->node);
+    if (!sb_list_linked(&task->node))
+        sb_list_push_back(lane, &task->node);
 }
 
 void sb__hub_input(sb__hub *hub, sb__task *task)
@@ -111,9 +107,7 @@ void sb__hub_later(sb__hub *hub, sb__task *task)
 
 void sb__task_cancel(sb__task *task)
 {
-    if (task->queued)
-        sb_list_remove(&task->node);
-    task->queued = false;
+    sb_list_remove(&task->node);
 }
 
 bool sb__hub_busy(const sb__hub *hub)

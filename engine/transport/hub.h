@@ -15,7 +15,6 @@ typedef struct sb__task sb__task;
 struct sb__task {
     sb_list_node node;
     void (*run)(sb__task *task);
-    bool queued;
 };
 
 /* What a write in flight needs; pooled, since an idle connection needs none. */

@@ -13,38 +13,38 @@ void sb__turnstile_init(sb__turnstile *t)
 }
 
 /* The steps of a turn before do not count in this one. */
-static void begin_turn(sb__turnstile *t, const sb__conn *conn)
+static void begin_turn(sb__turnstile *t, const sb__newcomer *in)
 {
-    uint64_t turn = sb_loop_turns(conn->hub->loop);
+    uint64_t turn = sb_loop_turns(in->conn->hub->loop);
     if (t->turn != turn)
         t->taken = 0;
     t->turn = turn;
 }
 
-static bool take_step(sb__turnstile *t, const sb__conn *conn)
+static bool take_step(sb__turnstile *t, const sb__newcomer *in)
 {
-    if (t->taken >= conn->steps_per_turn)
+    if (t->taken >= in->steps_per_turn)
         return false;
     t->taken++;
     return true;
 }
 
-bool sb__turnstile_pass(sb__turnstile *t, sb__conn *conn)
+bool sb__turnstile_pass(sb__turnstile *t, sb__newcomer *in)
 {
-    begin_turn(t, conn);
-    if (t->waiting == 0 && take_step(t, conn))
+    begin_turn(t, in);
+    if (t->waiting == 0 && take_step(t, in))
         return true;
-    sb_list_push_back(&t->lines[conn->line], &conn->in_line);
+    sb_list_push_back(&t->lines[in->line], &in->in_line);
     t->waiting++;
-    conn->waited = true;
+    in->waited = true;
     return false;
 }
 
-void sb__turnstile_leave(sb__turnstile *t, sb__conn *conn)
+void sb__turnstile_leave(sb__turnstile *t, sb__newcomer *in)
 {
-    if (!sb_list_linked(&conn->in_line))
+    if (!sb_list_linked(&in->in_line))
         return;
-    sb_list_remove(&conn->in_line);
+    sb_list_remove(&in->in_line);
     t->waiting--;
 }
 
@@ -62,13 +62,13 @@ void sb__turnstile_turn(sb__turnstile *t)
 {
     while (t->waiting > 0) {
         uint32_t line = next_line(t);
-        sb__conn *conn = SB_LIST_ENTRY(sb_list_first(&t->lines[line]), sb__conn, in_line);
-        begin_turn(t, conn);
-        if (!take_step(t, conn))
+        sb__newcomer *in = SB_LIST_ENTRY(sb_list_first(&t->lines[line]), sb__newcomer, in_line);
+        begin_turn(t, in);
+        if (!take_step(t, in))
             return; /* and this line is the first of the next turn */
         t->served = line;
-        sb__turnstile_leave(t, conn);
-        conn->since = (uint32_t)(sb_loop_now(conn->hub->loop) / SB_NS_PER_MS);
-        sb__hub_input(conn->hub, &conn->feed);
+        sb__turnstile_leave(t, in);
+        in->since = (uint32_t)(sb_loop_now(in->conn->hub->loop) / SB_NS_PER_MS);
+        sb__hub_input(in->conn->hub, &in->conn->feed);
     }
 }

@@ -16,6 +16,7 @@ typedef struct crowd {
     sb_loop loop;
     sb__hub hub;
     sb__conn conns[SB__LINES];
+    sb__newcomer in[SB__LINES];
     uint32_t got[SB__LINES], n;
 } crowd;
 
@@ -31,16 +32,17 @@ static void meet(crowd *c, uint32_t n, uint32_t lines)
     sb_list_init(&c->hub.input);
     c->hub.loop = &c->loop;
     for (uint32_t i = 0; i < n; i++) {
-        c->conns[i] = (sb__conn){.hub = &c->hub, .steps_per_turn = STEPS, .line = i % lines};
-        sb_list_node_init(&c->conns[i].in_line);
+        c->conns[i] = (sb__conn){.hub = &c->hub};
+        c->in[i] = (sb__newcomer){.conn = &c->conns[i], .steps_per_turn = STEPS, .line = i % lines};
+        sb_list_node_init(&c->in[i].in_line);
         sb__task_init(&c->conns[i].feed, step);
     }
 }
 
 static void ask(crowd *c, uint32_t i)
 {
-    if (!sb_list_linked(&c->conns[i].in_line))
-        c->got[i] += sb__turnstile_pass(&c->hub.turnstile, &c->conns[i]);
+    if (!sb_list_linked(&c->in[i].in_line))
+        c->got[i] += sb__turnstile_pass(&c->hub.turnstile, &c->in[i]);
 }
 
 /* Everybody who does not wait asks, and the turn ends; how many steps were made in it. */
@@ -54,7 +56,7 @@ static uint32_t turn(crowd *c)
         ask(c, i);
     sb__turnstile_turn(&c->hub.turnstile);
     for (uint32_t i = 0; i < c->n; i++) {
-        c->got[i] += c->conns[i].feed.queued;
+        c->got[i] += sb_list_linked(&c->conns[i].feed.node);
         sb__task_cancel(&c->conns[i].feed);
         after += c->got[i];
     }
@@ -101,7 +103,7 @@ static void test_a_crowd_has_all_that_others_leave(void **state)
     (void)state;
     meet(&c, 31, 31);
     for (uint32_t i = 1; i < c.n; i++)
-        c.conns[i].line = 1;
+        c.in[i].line = 1;
     for (int i = 0; i < 60; i++)
         assert_int_equal(turn(&c), STEPS);
     for (uint32_t i = 1; i < c.n; i++)
@@ -119,7 +121,7 @@ static void test_who_left_is_not_called(void **state)
     meet(&c, 20, 3);
     turn(&c);
     for (uint32_t i = 0; i < c.n; i++)
-        sb__turnstile_leave(&c.hub.turnstile, &c.conns[i]);
+        sb__turnstile_leave(&c.hub.turnstile, &c.in[i]);
     assert_int_equal(c.hub.turnstile.waiting, 0);
     c.loop.turns++;
     sb__turnstile_turn(&c.hub.turnstile);
