@@ -83,7 +83,7 @@ static const char *cannot_come(sb_socket *sock)
 
 static uint32_t line_of(const sb_socket *sock, const char *address)
 {
-    return (uint32_t)sb_hash(address, host_len(address), sock->engine->hub.random) % SB__LINES;
+    return (uint32_t)sb_hash(address, host_len(address), sock->engine->hub.turnstile.seed) % SB__LINES;
 }
 
 static uint32_t ms_now(const sb_socket *sock)

@@ -59,6 +59,7 @@ void sb__hub_init(sb__hub *hub, sb_loop *loop, uint32_t max_peers)
     sb_list_init(&hub->later);
     sb_list_init(&hub->soon);
     sb__turnstile_init(&hub->turnstile);
+    hub->turnstile.seed = hub->random;
     sb_list_init(&hub->inproc_binds);
     sb_list_init(&hub->inproc_waiting);
     sb_list_init(&hub->parting);

@@ -15,6 +15,7 @@ typedef struct sb__turnstile {
     sb_list lines[SB__LINES]; /* newcomers that wait, first come first */
     uint32_t served;          /* the line of the last one */
     uint32_t waiting;         /* in all lines */
+    uint32_t seed;            /* which addresses share a line; the owner's, never changed */
     uint32_t taken;           /* steps, in the turn below */
     uint64_t turn;
 } sb__turnstile;
