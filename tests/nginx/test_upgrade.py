@@ -1,10 +1,24 @@
 """A new binary and a killed worker, under load in both directions: messages are counted at both ends."""
 import os
+import re
 import signal
 import time
 
 import harness
 import load
+
+
+def descriptors(pid):
+    """{what it is: its flags}"""
+    found = {}
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        try:
+            what = os.readlink("/proc/%d/fd/%s" % (pid, fd))
+            with open("/proc/%d/fdinfo/%s" % (pid, fd)) as f:
+                found[what] = int(re.search(r"^flags:\s*(\d+)", f.read(), re.M).group(1), 8)
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return found
 
 
 class Upgrade(load.LoadTest):
@@ -28,6 +42,20 @@ class Upgrade(load.LoadTest):
                 flow.flows()
                 self.check_nothing_lost(server, flow, 1)
                 self.assertEqual(flow.watches[0].all, 2)
+                server.quit()
+
+
+    def test_what_the_engine_opens_does_not_outlive_an_exec(self):
+        for backend in harness.backends():
+            with self.subTest(backend=backend):
+                server, flow = self.serve(backend)
+                shared = set(descriptors(server.process.pid))
+                own = {what: flags for what, flags in descriptors(server.owner()).items() if what not in shared
+                       and what.startswith(("socket:", "anon_inode:[io_uring]"))}
+                flow.stop()
+                self.assertGreaterEqual(len(own), len(load.PORTS), own)
+                self.assertEqual(backend == "uring", "anon_inode:[io_uring]" in own, own)
+                self.assertEqual([what for what, flags in own.items() if not flags & os.O_CLOEXEC], [])
                 server.quit()
 
 
