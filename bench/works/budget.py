@@ -13,7 +13,7 @@ import subprocess
 from harness import Failed, Proc, Result, Run, free_ports, hwm
 from works.broker import Broker
 
-BUDGET = {("send", 64): 210, ("receive", 64): 196, ("pass", 64): 30, ("route", 64): 241, ("fan", 64): 7,
+BUDGET = {("send", 64): 221, ("receive", 64): 196, ("pass", 64): 30, ("route", 64): 241, ("fan", 64): 7,
           ("prefixes", 64): 400, ("few", 64): 354, ("many", 64): 356, ("choose", 64): 945, ("edit", 64): 1315,
           ("lookup", 64): 3010, ("upper", 64): 4615, ("inproc", 64): 425}
 COUNTS = 20000, 60000
