@@ -50,11 +50,16 @@ static void abandon(req *r)
     sb_peer *peer = r->asked;
     r->waiting = false;
     r->asked = NULL;
-    if (peer == NULL || take_back(peer) || numbers(r))
+    if (peer == NULL)
+        return;
+    bool away = take_back(peer);
+    if (numbers(r))
+        return;
+    peer->pattern_data = (void *)(uintptr_t)peer->in.msgs;
+    if (away)
         return;
     /* What is not under way yet would be asked on the next connection. */
     peer->dropped[SB_DROP_LOST] += sb__pipe_clear_waiting(peer);
-    peer->pattern_data = (void *)(uintptr_t)peer->in.msgs;
     sb_list_remove(&peer->active);
     peer->link->kick(peer, SB_ECANCELED, "its request was abandoned (req_relaxed)", false);
 }

@@ -231,6 +231,31 @@ static void test_relaxed_req_leaves_the_connection_it_gave_up(void **state)
     rig_finish(&r);
 }
 
+/* The connection that brought the answer is gone, and the next request waits for the next one. */
+static void test_relaxed_req_forgets_an_answer_of_a_connection_that_is_gone(void **state)
+{
+    (void)state;
+    rig r;
+    fake a;
+    sb__pattern_options o = {.req_relaxed = true};
+    sb_msg msg;
+    rig_init(&r, SB_REQ, &o);
+    fake_join(&r, &a, 10);
+    assert_int_equal(say(&r, "q1"), SB_OK);
+    check_sent(&a, "|q1");
+    message(&msg, "", "a1", NULL); /* arrived, not looked at yet */
+    assert_int_equal(sb__queue_push(&a.peer.in, &msg), SB_OK);
+    fake_lost(&r, &a);
+    assert_int_equal(say(&r, "q2"), SB_OK);
+    assert_int_equal(a.kicks, 0);
+    assert_int_equal(fake_ready(&r, &a, NULL), SB_OK);
+    check_sent(&a, "|q2");
+    ARRIVES(&r, &a, SB_ECANCELED, "", "a1");
+    ARRIVES(&r, &a, SB_OK, "", "a2");
+    fake_leave(&r, &a);
+    rig_finish(&r);
+}
+
 static void test_a_request_that_was_given_up_is_not_sent_later(void **state)
 {
     (void)state;
@@ -442,6 +467,7 @@ int main(void)
         cmocka_unit_test(test_correlated_req_checks_the_number),
         cmocka_unit_test(test_relaxed_correlated_req_forgets_the_old_request),
         cmocka_unit_test(test_relaxed_req_leaves_the_connection_it_gave_up),
+        cmocka_unit_test(test_relaxed_req_forgets_an_answer_of_a_connection_that_is_gone),
         cmocka_unit_test(test_a_request_that_was_given_up_is_not_sent_later),
         cmocka_unit_test(test_a_lost_peer_ends_the_wait),
         cmocka_unit_test(test_an_answer_of_a_peer_that_left_still_counts),
