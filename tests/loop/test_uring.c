@@ -140,15 +140,21 @@ static void rest(struct fixture *fx)
     assert_int_equal(loop->slots.pool->refs, 1 + loop->slots.in_ring); /* none is lost */
 }
 
+/* b has read 1000 octets. */
+static void make_reading_pair(struct fixture *fx, struct peer *a, struct peer *b)
+{
+    make_pair(fx, a, b);
+    sb_stream_read_start(b->st);
+    peer_send(a, 1000);
+    drive(fx, &b->bytes_in, 1000);
+}
+
 static void test_buffers_that_are_not_needed_any_more_go_back(void **state)
 {
     struct fixture *fx = fixture_of(state);
     struct uring_loop *loop = loop_of(state);
     struct peer a, b;
-    make_pair(fx, &a, &b);
-    sb_stream_read_start(b.st);
-    peer_send(&a, 1000);
-    drive(fx, &b.bytes_in, 1000);
+    make_reading_pair(fx, &a, &b);
     if (grow(loop)) {
         assert_int_equal(loop->slots.in_ring, 64);
         drive_for(fx, 2);
@@ -169,10 +175,7 @@ static void test_a_loop_without_streams_does_not_wait_for_them_to_go(void **stat
     struct fixture *fx = fixture_of(state);
     struct uring_loop *loop = loop_of(state);
     struct peer a, b;
-    make_pair(fx, &a, &b);
-    sb_stream_read_start(b.st);
-    peer_send(&a, 1000);
-    drive(fx, &b.bytes_in, 1000);
+    make_reading_pair(fx, &a, &b);
     bool grown = grow(loop);
     peer_close(&a);
     peer_close(&b);

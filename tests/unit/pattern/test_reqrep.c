@@ -204,19 +204,25 @@ static void test_relaxed_correlated_req_forgets_the_old_request(void **state)
     rig_finish(&r);
 }
 
+/* A relaxed REQ that has asked q1; a1 has arrived and was not looked at yet. */
+static void ask_relaxed(rig *r, fake *a)
+{
+    sb__pattern_options o = {.req_relaxed = true};
+    sb_msg msg;
+    rig_init(r, SB_REQ, &o);
+    fake_join(r, a, 10);
+    assert_int_equal(say(r, "q1"), SB_OK);
+    check_sent(a, "|q1");
+    message(&msg, "", "a1", NULL);
+    assert_int_equal(sb__queue_push(&a->peer.in, &msg), SB_OK);
+}
+
 static void test_relaxed_req_leaves_the_connection_it_gave_up(void **state)
 {
     (void)state;
     rig r;
     fake a;
-    sb__pattern_options o = {.req_relaxed = true};
-    sb_msg msg;
-    rig_init(&r, SB_REQ, &o);
-    fake_join(&r, &a, 10);
-    assert_int_equal(say(&r, "q1"), SB_OK);
-    check_sent(&a, "|q1");
-    message(&msg, "", "a1", NULL); /* arrived, not looked at yet */
-    assert_int_equal(sb__queue_push(&a.peer.in, &msg), SB_OK);
+    ask_relaxed(&r, &a);
     assert_int_equal(say(&r, "q2"), SB_EAGAIN);
     assert_int_equal(a.kicks, 1);
     assert_false(a.forever);
@@ -237,14 +243,7 @@ static void test_relaxed_req_forgets_an_answer_of_a_connection_that_is_gone(void
     (void)state;
     rig r;
     fake a;
-    sb__pattern_options o = {.req_relaxed = true};
-    sb_msg msg;
-    rig_init(&r, SB_REQ, &o);
-    fake_join(&r, &a, 10);
-    assert_int_equal(say(&r, "q1"), SB_OK);
-    check_sent(&a, "|q1");
-    message(&msg, "", "a1", NULL); /* arrived, not looked at yet */
-    assert_int_equal(sb__queue_push(&a.peer.in, &msg), SB_OK);
+    ask_relaxed(&r, &a);
     fake_lost(&r, &a);
     assert_int_equal(say(&r, "q2"), SB_OK);
     assert_int_equal(a.kicks, 0);
